@@ -1,0 +1,87 @@
+"""Topics, and the columns and types of every file, as the assignment's metadata names them.
+
+Types are Spark SQL type names in plain strings: no Spark is imported here, so that Tasks 1 and 3 stay light.
+"""
+
+BROWSING_TOPIC = "browsing_behaviour"
+TRANSACTION_TOPIC = "transactions"
+TOPICS = (BROWSING_TOPIC, TRANSACTION_TOPIC)
+
+Schema = dict[str, str]
+
+CATEGORY: Schema = {
+    "category_id": "int",
+    "cat_level1": "string",
+    "cat_level2": "string",
+    "cat_level3": "string",
+}
+CUSTOMER: Schema = {
+    "customer_id": "int",
+    "first_name": "string",
+    "last_name": "string",
+    "username": "string",
+    "email": "string",
+    "gender": "string",
+    "birthdate": "date",
+    "first_join_date": "date",
+}
+PRODUCT: Schema = {
+    "id": "int",
+    "gender": "string",
+    "baseColour": "string",
+    "season": "string",
+    "year": "int",
+    "usage": "string",
+    "productDisplayName": "string",
+    "category_id": "int",
+}
+BROWSING: Schema = {
+    "session_id": "string",
+    "event_type": "string",
+    "event_time": "timestamp",
+    "traffic_source": "string",
+    "device_type": "string",
+}
+NEW_BROWSING: Schema = {**BROWSING, "customer_id": "int"}
+TRANSACTION: Schema = {
+    "created_at": "timestamp",
+    "customer_id": "int",
+    "transaction_id": "string",
+    "session_id": "string",
+    "product_metadata": "string",
+    "payment_method": "string",
+    "payment_status": "string",
+    "promo_amount": "double",
+    "promo_code": "string",
+    "shipment_fee": "double",
+    "shipment_location_lat": "double",
+    "shipment_location_long": "double",
+    "total_amount": "double",
+    "clear_payment": "int",
+}
+CUSTOMER_SESSION: Schema = {"session_id": "string", "customer_id": "int"}
+FRAUD: Schema = {"transaction_id": "string", "is_fraud": "boolean"}
+
+# product_metadata is a list in one string; this is what it becomes (requirement 2.4)
+PRODUCT_METADATA = "array<struct<product_id:int,quantity:int,item_price:double>>"
+
+# file name -> columns; the name that differs between semesters is looked up in fraudstream.tables
+FILES: dict[str, Schema] = {
+    "category.csv": CATEGORY,
+    "customer.csv": CUSTOMER,
+    "product.csv": PRODUCT,
+    "browsing_behaviour.csv": BROWSING,
+    "customer_session.csv": CUSTOMER_SESSION,
+    "transactions.csv": TRANSACTION,
+    "fraud_transaction.csv": FRAUD,
+    "new_browsing_behaviour.csv": NEW_BROWSING,
+    "new_transaction.csv": TRANSACTION,
+    "new_fraud_transaction.csv": FRAUD,
+}
+# the truth about the stream: only the evaluation reads it, and it may be missing
+OPTIONAL_FILES = frozenset({"new_fraud_transaction.csv"})
+
+
+def ddl(schema: Schema) -> str:
+    """The schema as Spark SQL DDL, for example ``category_id int, cat_level1 string``."""
+    return ", ".join(f"`{name}` {type_}" for name, type_ in schema.items())

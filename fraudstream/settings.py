@@ -1,0 +1,140 @@
+"""The environment, read once into one checked object; every path and address comes from it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from fraudstream.errors import SettingsError
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def _absolute(value: Any) -> Path:
+    return Path(value).expanduser().resolve()
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
+OptionalInt = Annotated[int | None, BeforeValidator(_empty_is_none)]
+OptionalFloat = Annotated[float | None, BeforeValidator(_empty_is_none)]
+
+
+def _environment(name: str) -> AliasChoices:
+    """The setting's name in the environment; in Python it goes by the field's name."""
+    return AliasChoices(name)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Relative paths count from the current folder; the defaults from the project's."""
+
+    model_config = SettingsConfigDict(populate_by_name=True, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    data_dir: AbsolutePath = Field(
+        PROJECT / "data", validation_alias=_environment("FRAUDSTREAM_DATA_DIR"), description="folder of the CSV files"
+    )
+    model: AbsolutePath = Field(
+        PROJECT / "models" / "my_ML_model.zip",
+        validation_alias=_environment("FRAUDSTREAM_MODEL"),
+        description="zip of the trained pipeline",
+    )
+    output_dir: AbsolutePath = Field(
+        PROJECT / "output",
+        validation_alias=_environment("FRAUDSTREAM_OUTPUT_DIR"),
+        description="folder of predictions, reports, checkpoints, logs and the embedded broker",
+    )
+    batches: OptionalInt = Field(
+        None,
+        ge=1,
+        validation_alias=_environment("FRAUDSTREAM_BATCHES"),
+        description="send only the first so many batches of 200 browsing rows (empty: all)",
+    )
+    interval_s: float = Field(
+        1.0,
+        gt=0,
+        validation_alias=_environment("FRAUDSTREAM_INTERVAL_S"),
+        description="seconds between two batches",
+    )
+    lookback_s: int = Field(
+        3600,
+        ge=3600,
+        validation_alias=_environment("FRAUDSTREAM_LOOKBACK_S"),
+        description="seconds of stream time for which the events of a session are remembered",
+    )
+    idle_s: OptionalFloat = Field(
+        None,
+        gt=0,
+        validation_alias=_environment("FRAUDSTREAM_IDLE_S"),
+        description="end Tasks 2 and 3 after so many seconds without a new message (empty: when interrupted)",
+    )
+    bootstrap_servers: str = Field(
+        "",
+        validation_alias=_environment("KAFKA_BOOTSTRAP_SERVERS"),
+        description="Kafka's address, host:port[,host:port] (empty: the embedded broker)",
+    )
+    spark_master: str = Field(
+        "local[4]", validation_alias=_environment("SPARK_MASTER"), description="where Spark runs (2.1: four cores)"
+    )
+
+    @property
+    def embedded_broker(self) -> bool:
+        """Whether Kafka is the broker that the project starts by itself."""
+        return not self.bootstrap_servers
+
+    @property
+    def predictions(self) -> Path:
+        return self.output_dir / "predictions"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.output_dir / "quarantine"
+
+    @property
+    def reports(self) -> Path:
+        return self.output_dir / "reports.sqlite"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.output_dir / "checkpoints"
+
+    @property
+    def logs(self) -> Path:
+        return self.output_dir / "logs"
+
+    @property
+    def notebooks(self) -> Path:
+        return self.output_dir / "notebooks"
+
+    @property
+    def broker_dir(self) -> Path:
+        return self.output_dir / "broker"
+
+    @property
+    def cache(self) -> Path:
+        """Downloaded jars: shared by all runs of this project folder, independent of the output folder."""
+        return PROJECT / ".cache"
+
+    @classmethod
+    def environment_names(cls) -> dict[str, str]:
+        """Field name -> name of its environment variable, in the order of definition."""
+        return {name: field.validation_alias.choices[0] for name, field in cls.model_fields.items()}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of the environment, with overrides by field name.
+
+    Raises SettingsError with one line a wrong value: the variable's name, what is wrong, what was found.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        names = Settings.environment_names()
+        lines = []
+        for problem in error.errors():
+            field = str(problem["loc"][0]) if problem["loc"] else "settings"
+            lines.append(f"{names.get(field, field)}={problem['input']!r}: {problem['msg']}.")
+        raise SettingsError(" ".join(lines)) from error
