@@ -1,0 +1,70 @@
+"""The shop's CSV files as Spark frames, typed by the same expressions as the stream."""
+
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from fraudstream import tables
+from fraudstream.errors import DataError
+from fraudstream.features import customer_profiles, typed_columns
+from fraudstream.schemas import FILES, FRAUD, TRANSACTION
+
+# names with quotes, commas and line breaks stand only here; reading over line breaks cannot be split among cores
+MULTILINE = frozenset({"customer.csv", "product.csv", "category.csv"})
+
+
+def read_csv(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
+    """The file as a frame with the metadata's columns and types (fraudstream.schemas), found by header, in any order.
+
+    Times are timestamp_ntz (the shop's clock), product_metadata an array of structs; what cannot be read is null.
+    Raises DataError when the file is missing, empty, or lacks a column.
+    """
+    path = tables.find(data_dir, name)
+    found = tables.check_header(path, FILES[name])
+    text = spark.read.csv(
+        str(path),
+        schema=", ".join(f"`{column}` string" for column in found),
+        header=True,
+        quote='"',
+        escape='"',
+        multiLine=name in MULTILINE,
+        encoding="UTF-8",
+        nullValue="",
+        emptyValue="",
+        enforceSchema=True,
+    )
+    typed = text.select(*typed_columns(FILES[name]))
+    if FILES[name] is TRANSACTION:
+        # as in the stream, where an empty value is the file's empty string; Spark's CSV reader makes it null
+        texts = [name for name, type_ in typed.dtypes if type_ == "string"]
+        return typed.fillna("", subset=texts)
+    return typed
+
+
+def read_browsing(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
+    """Browsing events as the features take them: session_id, event_type, browsed_at (timestamp_ntz)."""
+    return read_csv(spark, data_dir, name).select("session_id", "event_type", F.col("event_time").alias("browsed_at"))
+
+
+def read_profiles(spark: SparkSession, data_dir: Path) -> DataFrame:
+    """One row a customer, as of ``customer_profiles``, of customer.csv and transactions.csv.
+
+    Raises DataError where customer.csv has a customer twice.
+    """
+    customers = require_unique(read_csv(spark, data_dir, "customer.csv"), "customer_id", "customer.csv")
+    return customer_profiles(customers, read_csv(spark, data_dir, "transactions.csv"))
+
+
+def read_labels(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
+    """transaction_id string, is_fraud boolean; one row a transaction. A transaction without a row is not fraud."""
+    labels = read_csv(spark, data_dir, name).select(*FRAUD)
+    return labels.groupBy("transaction_id").agg(F.bool_or("is_fraud").alias("is_fraud"))
+
+
+def require_unique(rows: DataFrame, key: str, file: str) -> DataFrame:
+    """``rows`` as they came; raises DataError where two rows have the same ``key``: a join would double rows."""
+    twice = [str(row[0]) for row in rows.groupBy(key).count().where("count > 1").select(key).head(3)]
+    if twice:
+        raise DataError(f"{file}: {key} {', '.join(twice)} stands in several rows. Keep one row of each.")
+    return rows

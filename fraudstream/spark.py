@@ -1,0 +1,56 @@
+"""What every Spark session of the project needs beside what requirement 2.1 names: jars, log file, measured options."""
+
+import os
+from pathlib import Path
+
+from fraudstream.jars import jars
+from fraudstream.java import java
+from fraudstream.settings import Settings
+
+LOG4J = Path(__file__).with_name("log4j2.properties")
+
+# Measured on 2 cores, see benchmarks/README.md
+STREAM_OPTIONS = {
+    # one partition a core pair: each partition of each stateful operator costs a state store commit a micro-batch
+    "spark.sql.shuffle.partitions": "1",
+    # an empty micro-batch after each full one would only move the watermark: nothing is emitted by it in update mode
+    "spark.sql.streaming.noDataMicroBatches.enabled": "false",
+    # state outgrows the heap with the lookback; the changelog writes what changed, not a snapshot
+    "spark.sql.streaming.stateStore.providerClass": (
+        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+    ),
+    "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    "spark.sql.streaming.join.stateFormatVersion": "3",
+    # a checkpoint file is a write and a rename; Hadoop's default starts programs (chmod, readlink) for each
+    "spark.sql.streaming.checkpointFileManagerClass": (
+        "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+    ),
+    "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
+    # the reports list the predictions' directories: in the driver, not as a Spark job
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000000",
+}
+
+
+def engine_options(settings: Settings, **more: str) -> list[tuple[str, str]]:
+    """Options for SparkConf.setAll: jars, log file, memory, ports and what was measured to be fast.
+
+    Raises RuntimeMissingError without Java 17 or newer, or when the jars can't be had.
+    """
+    java()  # a clear error before Spark's own
+    if settings.spark_master.startswith("local"):
+        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    settings.logs.mkdir(parents=True, exist_ok=True)
+    log = settings.logs / "spark.log"
+    options = {
+        "spark.jars": ",".join(str(jar) for jar in jars("spark")),
+        # 8 MB of stack: stopping a query in the middle of a batch overflowed the default in 36 of 55 stops
+        "spark.driver.extraJavaOptions": (
+            f"-Xss8m -Dlog4j2.configurationFile={LOG4J.as_uri()} -Dfraudstream.log={log}"
+        ),
+        "spark.driver.memory": "2g",
+        "spark.ui.port": "0",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        **STREAM_OPTIONS,
+    }
+    return list({**options, **more}.items())
