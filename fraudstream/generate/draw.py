@@ -1,0 +1,47 @@
+"""Random draws that come out the same on every machine: whole numbers wherever the result is written or compared."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+THOUSAND = 1000
+
+
+def generator(seed: int, part: int) -> np.random.Generator:
+    """The random numbers of one part of the shop; parts do not disturb each other."""
+    return np.random.Generator(np.random.PCG64([seed, part]))
+
+
+def pick(rng: np.random.Generator, weights: Sequence[int] | np.ndarray, size: int) -> np.ndarray:
+    """Positions in weights (int64), each as likely as its whole-number weight."""
+    bounds = np.cumsum(np.asarray(weights, dtype=np.int64))
+    return np.searchsorted(bounds, rng.integers(0, bounds[-1], size), side="right")
+
+
+def chance(rng: np.random.Generator, permille: int | np.ndarray, size: int) -> np.ndarray:
+    """True (bool) in so many of a thousand cases."""
+    return rng.integers(0, THOUSAND, size) < permille
+
+
+def long_tailed(rng: np.random.Generator, median: float, sigma: float, size: int) -> np.ndarray:
+    """Whole numbers (int64) of a log-normal distribution.
+
+    exp() may differ in its last digit between machines; rounded to whole numbers far below 2**53 it does not.
+    """
+    return np.rint(median * np.exp(sigma * rng.standard_normal(size))).astype(np.int64)
+
+
+def bell(rng: np.random.Generator, sd: int, size: int) -> np.ndarray:
+    """Whole numbers (int64) around 0, nearly normal: the sum of six uniform ones, so never beyond 4.2 sd."""
+    half_width = int(sd * 0.7071)  # the sum of six uniform numbers from -h to h has the deviation h * sqrt(2)
+    return rng.integers(-half_width, half_width + 1, (size, 6)).sum(axis=1)
+
+
+def uuids(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Random UUIDs of version 4 as text (object)."""
+    octets = rng.integers(0, 256, (size, 16), dtype=np.uint8)
+    octets[:, 6] = octets[:, 6] & 0x0F | 0x40
+    octets[:, 8] = octets[:, 8] & 0x3F | 0x80
+    digits = octets.tobytes().hex()
+    texts = (digits[start : start + 32] for start in range(0, 32 * size, 32))
+    return np.array([f"{t[:8]}-{t[8:12]}-{t[12:16]}-{t[16:20]}-{t[20:]}" for t in texts], dtype=object)

@@ -1,0 +1,38 @@
+"""When frauds happen, and of which kind: bursts spread over the whole period."""
+
+import numpy as np
+
+from fraudstream.generate import draw
+from fraudstream.generate.clock import DAY_MS, HOUR_MS, Period
+from fraudstream.generate.profiles import FRAUDS
+
+FRAUD_PERMILLE = 28  # of all purchases
+NIGHT_HOURS = (1, 5)
+MINUTE_MS = 60_000
+
+
+def fraud_numbers(purchases: int) -> dict[str, int]:
+    """How many frauds of each kind, at least one of each."""
+    total = purchases * FRAUD_PERMILLE / draw.THOUSAND
+    weights = sum(profile.share for profile in FRAUDS.values())
+    return {kind: max(1, round(total * profile.share / weights)) for kind, profile in FRAUDS.items()}
+
+
+def burst_times(rng: np.random.Generator, kind: str, size: int, period: Period) -> np.ndarray:
+    """Shop times (int64, ms) of the checkouts of one kind of fraud, burst by burst."""
+    per_burst, spread_minutes = FRAUDS[kind].burst
+    bursts = -(-size // per_burst)
+    width = period.length_ms // bursts
+    centres = np.arange(bursts) * width + rng.integers(0, width, bursts)
+    if FRAUDS[kind].night:
+        centres = _at_night(rng, centres, period)
+    times = np.repeat(centres, per_burst)[:size] + rng.integers(0, spread_minutes + 1, size) * MINUTE_MS
+    times += rng.integers(0, MINUTE_MS, size)
+    return np.clip(times, period.length_ms // 100, period.length_ms - MINUTE_MS)
+
+
+def _at_night(rng: np.random.Generator, shop_ms: np.ndarray, period: Period) -> np.ndarray:
+    midnight = period.to_calendar(shop_ms) // DAY_MS * DAY_MS
+    return period.to_shop_time(
+        midnight + rng.integers(NIGHT_HOURS[0] * HOUR_MS, NIGHT_HOURS[1] * HOUR_MS, len(shop_ms))
+    )
