@@ -82,17 +82,20 @@ class BrowsingCursor:
 
     def __init__(self, path: Path) -> None:
         self._rows = _TimeOrder(path, list(BROWSING), "event_time")
-        self.first_time, self._first = next(self._rows)
-        self._first_taken = False
+        self._next: tuple[datetime, Row] | None = next(self._rows)
+        self.first_time = self._next[0]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every row has been handed out."""
+        return self._next is None
 
     def next_rows(self, count: int = ROWS_PER_BATCH) -> list[Row]:
         """The next ``count`` rows as strings; fewer at the end of the file, none after it. Source: 1.1."""
         batch: list[Row] = []
-        if not self._first_taken:
-            self._first_taken = True
-            batch.append(self._first)
-        while len(batch) < count and (timed := next(self._rows, None)):
-            batch.append(timed[1])
+        while self._next and len(batch) < count:
+            batch.append(self._next[1])
+            self._next = next(self._rows, None)
         return batch
 
 

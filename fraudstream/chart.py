@@ -1,0 +1,160 @@
+"""Counts of successful transactions -> a line that moves. Source: 3.2 and 3.3."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import matplotlib.dates as dates
+from kafka import KafkaConsumer
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from fraudstream.errors import DataError
+
+MELBOURNE = ZoneInfo("Australia/Melbourne")
+LINE_COLOUR, QUIET_COLOUR = "#1f5a96", "#5f6b76"
+MARGIN_S = 5
+POLL_MS, NOTE_AFTER_S = 500, 10
+PNG_DPI = 150
+
+
+Batch = tuple[int, list[dict[str, Any]]]
+
+
+def read_batch(message: Any) -> Batch:
+    """ts (Unix seconds) and rows of one message of the transactions topic.
+
+    An empty batch has no row that could carry ts: it is the record's timestamp in seconds.
+    Raises DataError, naming topic, offset and reason, for a message that is not a JSON list of dictionaries.
+    """
+    where = f"{message.topic}, partition {message.partition}, offset {message.offset}"
+    try:
+        rows = json.loads(message.value)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{where}: not JSON ({error}). Left out of the chart.") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise DataError(f"{where}: not a list of dictionaries. Left out of the chart.")
+    ts = rows[0].get("ts") if rows else message.timestamp // 1000
+    if type(ts) is not int:
+        raise DataError(f"{where}: ts is {ts!r}, not a whole number of seconds. Left out of the chart.")
+    return ts, rows
+
+
+def arrivals(
+    consumer: KafkaConsumer, idle_s: float | None, note: Callable[[str], None] = print
+) -> Iterator[list[Batch]]:
+    """What has arrived since the last look, from the beginning of the topic: (ts, rows) of each message in order.
+
+    Ends after ``idle_s`` seconds without a message (None: only when interrupted). A message that is no batch is said
+    in one line and left out.
+    """
+    if consumer.assignment():
+        consumer.seek_to_beginning()
+    any_yet, quiet_since, said = False, time.monotonic(), False
+    while idle_s is None or time.monotonic() - quiet_since < idle_s:
+        messages = [message for several in consumer.poll(timeout_ms=POLL_MS).values() for message in several]
+        if messages:
+            any_yet, quiet_since, said = True, time.monotonic(), False
+            yield _batches(messages, note)
+        elif not said and time.monotonic() - quiet_since > NOTE_AFTER_S:
+            note(f"No message for {NOTE_AFTER_S} s: still listening. Interrupt the cell to end.")
+            said = True
+    note(f"{'No more messages' if any_yet else 'No message at all'} for {idle_s:g} s: the chart ends here.")
+
+
+def _batches(messages: list[Any], note: Callable[[str], None]) -> list[Batch]:
+    batches = []
+    for message in messages:
+        try:
+            batches.append(read_batch(message))
+        except DataError as error:
+            note(str(error))
+    return batches
+
+
+class SuccessChart:
+    """Keeps a line up to date: one point a batch, in the order of arrival, over Melbourne time.
+
+    Two batches with the same ts stay two points. Redrawing moves the line's data and nothing else, and the view stays
+    where the user has zoomed or panned to until the toolbar's home button is pressed.
+    """
+
+    def __init__(self, line: Line2D) -> None:
+        self.line, self.axes, self.figure = line, line.axes, line.axes.figure
+        self._caption = self.axes.text(0, 1.03, "", transform=self.axes.transAxes)
+        self._dress()
+        self.clear()
+
+    @property
+    def successes(self) -> int:
+        """Successful transactions of all batches."""
+        return sum(self.counts)
+
+    def clear(self) -> None:
+        """Begin again without points."""
+        self.ts: list[int] = []
+        self.counts: list[int] = []
+        self.transactions = 0
+        self._x: list[float] = []
+        self._caption.set_text("waiting for the first batch")
+        self.line.set_data([], [])
+        now = dates.date2num(datetime.now(MELBOURNE))
+        self.axes.set_xlim(now, now + 60 / dates.SEC_PER_DAY, auto=True)
+        self.axes.set_ylim(0, 10, auto=True)
+
+    def add(self, ts: int, successes: int, transactions: int) -> None:
+        """A batch sent at ``ts`` (Unix seconds) with so many successful transactions among all of its own."""
+        moment = datetime.fromtimestamp(ts, MELBOURNE)
+        self.ts.append(ts)
+        self._x.append(float(dates.date2num(moment)))
+        self.counts.append(successes)
+        self.transactions += transactions
+        rate = f"{self.successes / self.transactions:.0%}" if self.transactions else "none yet"
+        self._caption.set_text(
+            f"last batch at {moment:%H:%M:%S}: {successes} of {transactions} transactions successful   |   "
+            f"all {len(self.counts):,} batches: {self.successes:,} of {self.transactions:,} ({rate})"
+        )
+
+    def draw(self) -> None:
+        """Show the points added since the last call. Called from a running cell, so it draws at once, not when idle."""
+        if not self.counts:
+            return
+        self.line.set_data(self._x, self.counts)
+        margin = MARGIN_S / dates.SEC_PER_DAY
+        if self.axes.get_autoscalex_on():
+            self.axes.set_xlim(min(self._x) - margin, max(self._x) + margin, auto=True)
+        if self.axes.get_autoscaley_on():
+            self.axes.set_ylim(0, max(self.counts) * 1.15 + 1, auto=True)
+        self.axes.set_xlabel(f"ts: when the batch was sent, Melbourne time, {self._day()}")
+        self.figure.canvas.draw()
+
+    def save(self, path: Path) -> Path:
+        """Write the chart as PNG, all points in view; the path."""
+        self.axes.autoscale(True)
+        self.draw()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.figure.savefig(path, dpi=PNG_DPI)
+        return path
+
+    def _day(self) -> str:
+        return f"{datetime.fromtimestamp(self.ts[-1], MELBOURNE):%d %B %Y}"
+
+    def _dress(self) -> None:
+        axes = self.axes
+        self.line.set(color=LINE_COLOUR, linewidth=1.6, marker="o", markersize=3.5)
+        self._caption.set(color=QUIET_COLOUR, fontsize=9.5)
+        axes.set_title("Successful transactions in each batch", loc="left", fontsize=15, fontweight="bold", pad=26)
+        axes.set_xlabel("ts: when the batch was sent, Melbourne time", color=QUIET_COLOUR)
+        axes.set_ylabel("successful transactions", color=QUIET_COLOUR)
+        axes.xaxis.set_major_locator(dates.AutoDateLocator(tz=MELBOURNE, minticks=4, maxticks=9))
+        axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S", tz=MELBOURNE))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        axes.tick_params(colors=QUIET_COLOUR, length=0)
+        axes.grid(color="#e3e7ea", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.spines["bottom"].set_color("#b8c0c7")

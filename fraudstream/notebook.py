@@ -1,0 +1,111 @@
+"""What notebook cells show: the settings, a function's source, and a note while something missing is being made."""
+
+import html
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+from filelock import FileLock
+from IPython.display import Code, display
+
+from fraudstream import tables
+from fraudstream.errors import DataError
+from fraudstream.settings import PROJECT, Settings
+
+STREAM_FILES = ("new_browsing_behaviour.csv", "new_transaction.csv")
+DEFAULT_SCALE, DEFAULT_SEED = 1.0, 7
+
+
+class SettingsTable:
+    """The settings as a table: in Jupyter HTML, elsewhere text."""
+
+    def __init__(self, settings: Settings) -> None:
+        names = settings.environment_names()
+        fields = type(settings).model_fields
+        self.rows = [
+            (names[field], "" if (value := getattr(settings, field)) is None else str(value), fields[field].description)
+            for field in names
+        ]
+
+    def __repr__(self) -> str:
+        widths = [max(len(row[column]) for row in self.rows) for column in (0, 1)]
+        return "\n".join(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {meaning}" for name, value, meaning in self.rows)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th style="text-align:left">{title}</th>' for title in ("setting", "value", "meaning"))
+        body = "".join(
+            "<tr>"
+            + f'<td style="text-align:left"><code>{html.escape(name)}</code></td>'
+            + "".join(f'<td style="text-align:left">{html.escape(text)}</td>' for text in (value, meaning))
+            + "</tr>"
+            for name, value, meaning in self.rows
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def show_settings(settings: Settings) -> None:
+    """Show name, value and meaning of every setting."""
+    display(SettingsTable(settings))
+
+
+def show_source(*functions: Callable[..., Any] | type) -> None:
+    """Show the source of functions or classes, coloured, so that a reader of the notebook sees what is called."""
+    display(Code("\n\n".join(inspect.getsource(each).rstrip() for each in functions), language="python"))
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """A visible note around something that takes long: what is done now, and how long it took."""
+    print(f"{what} ...", flush=True)
+    since = monotonic()
+    yield
+    print(f"{what}: done in {monotonic() - since:.0f} s.", flush=True)
+
+
+def ensure_data(settings: Settings, files: tuple[str, ...] = STREAM_FILES) -> None:
+    """Check that ``files`` are in the data folder; a project without any data of the stream makes its own first.
+
+    Three notebooks may ask at the same moment: one makes the data, the others wait.
+    Raises DataError when some of the files are missing: somebody's own data are never filled up with made ones.
+    """
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.cache / "data.lock"):
+        if settings.data_dir == PROJECT / "data" and not any(_is_there(settings, name) for name in STREAM_FILES):
+            from fraudstream.generate import generate
+
+            with waiting(f"No data yet: making them in {settings.data_dir}"):
+                generate(settings.data_dir, DEFAULT_SCALE, DEFAULT_SEED)
+    missing = [name for name in files if not _is_there(settings, name)]
+    if missing:
+        raise DataError(
+            f"{', '.join(missing)}: not found in {settings.data_dir}. Put the files there, set FRAUDSTREAM_DATA_DIR to "
+            "their folder, or make data with: python -m fraudstream generate"
+        )
+
+
+def ensure_model(settings: Settings) -> None:
+    """Check that the model's zip is there; train it first when it is not.
+
+    Raises DataError when there is nothing to train from.
+    """
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.cache / "model.lock"):
+        if not settings.model.exists():
+            from fraudstream.train import train
+
+            with waiting(f"No model yet: training one for {settings.model}"):
+                train(settings)
+
+
+def prepare(settings: Settings, *, data: bool = True, model: bool = False) -> None:
+    """Make what a notebook misses: "open and run all" works in a fresh clone."""
+    if data:
+        ensure_data(settings)
+    if model:
+        ensure_model(settings)
+
+
+def _is_there(settings: Settings, name: str) -> bool:
+    return any((settings.data_dir / each).is_file() for each in (name, tables.OTHER_NAMES.get(name, name)))

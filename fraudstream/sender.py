@@ -1,0 +1,179 @@
+"""Send messages through kafka3 one at a time, each acknowledged before the next: none lost, none doubled. Source: 1.4.
+
+All go to partition 0 of their topic: one partition keeps the order.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import kafka.errors
+from kafka import KafkaConsumer, TopicPartition
+
+import fraudstream.kafka3_compat  # noqa: F401
+from fraudstream.errors import BrokerError
+
+# isort: split
+import kafka3.errors
+from kafka3 import KafkaProducer
+
+# how long a message may wait for its acknowledgement, and how often the waiting is said
+PATIENCE_S = 120
+NOTE_EVERY_S = 10
+ASK_AGAIN_S = 1
+
+PARTITION = 0
+AFRESH = "To start afresh: python -m fraudstream reset, then run this notebook again."
+
+Note = Callable[[str], None]
+
+
+def to_json(rows: list[dict[str, Any]]) -> bytes:
+    """The message of a batch: UTF-8 JSON, one list of dictionaries. Source: 1.4 and 1.5."""
+    return json.dumps(rows, ensure_ascii=False).encode("utf-8")
+
+
+class Patience:
+    """Waiting that is said aloud, and that ends with a BrokerError after ``limit_s`` seconds."""
+
+    def __init__(self, what: str, limit_s: float, note: Note) -> None:
+        self._what, self._limit_s, self._note = what, limit_s, note
+        self._since = time.monotonic()
+        self._said: float | None = None
+
+    def spend(self, reason: object) -> None:
+        """Say (now and then) that we wait, and for what. Raises BrokerError when it has been too long."""
+        waited = time.monotonic() - self._since
+        if waited > self._limit_s:
+            raise BrokerError(
+                f"{self._what}: no answer for {waited:.0f} s ({reason}). Start the broker "
+                "(python -m fraudstream broker start) or check KAFKA_BOOTSTRAP_SERVERS, then run this notebook again: "
+                "it goes on where it stopped."
+            )
+        if self._said is None or waited - self._said >= NOTE_EVERY_S:
+            self._said = waited
+            self._note(f"Waiting for Kafka since {waited:.0f} s: {self._what} ({reason}).")
+
+
+class Sender:
+    """Sends through a KafkaProducer of kafka3 and waits for each acknowledgement.
+
+    kafka3 cannot tell the broker that a message is a repetition, so its own retries could write a message twice.
+    They are left off (retries=0): after a failure this class looks whether the message is in the topic, and only
+    if it is not sends it again.
+    """
+
+    def __init__(
+        self, producer: KafkaProducer, connection: dict[str, Any], patience_s: float = PATIENCE_S, note: Note = print
+    ) -> None:
+        self.producer, self.connection, self.patience_s, self.note = producer, connection, patience_s, note
+        self.closed = False
+        self._next_offset: dict[str, int] = {}
+
+    def send(self, topic: str, rows: list[dict[str, Any]], timestamp_ms: int) -> None:
+        """Send one batch as one message; return when Kafka has acknowledged it.
+
+        Raises BrokerError when Kafka does not answer for ``patience_s`` seconds or refuses the message, and when
+        somebody else writes to the topic.
+        """
+        value, expected = to_json(rows), self._expected(topic)
+        patience = Patience(f"{topic}, message {expected + 1}", self.patience_s, self.note)
+        offset = None
+        while offset is None:
+            try:
+                future = self.producer.send(topic, value=value, partition=PARTITION, timestamp_ms=timestamp_ms)
+                offset = _acknowledged(future, patience)
+            except kafka3.errors.MessageSizeTooLargeError as error:
+                raise BrokerError(
+                    f"{topic}, message {expected + 1}: {len(value):,} bytes are more than Kafka takes. Raise the "
+                    "broker's message.max.bytes (or the topic's max.message.bytes) and run this notebook again."
+                ) from error
+            except kafka3.errors.KafkaError as error:
+                if not (error.retriable or isinstance(error, kafka3.errors.KafkaTimeoutError)):
+                    raise BrokerError(f"{topic}, message {expected + 1}: Kafka refuses it ({error}).") from error
+                patience.spend(error)
+                if self._arrived(topic, expected, value, patience):
+                    offset = expected
+        if offset != expected:
+            raise BrokerError(f"{topic}: another program writes to it too. Stop that one. {AFRESH}")
+        self._next_offset[topic] = expected + 1
+
+    def messages(self, topic: str) -> int:
+        """How many messages the topic holds, after everything under way has arrived.
+
+        Raises BrokerError when partitions other than the first hold some: no replay of this project writes there.
+        """
+        patience = Patience(topic, self.patience_s, self.note)
+        _until_answered(lambda: self.producer.flush(timeout=ASK_AGAIN_S), patience)
+        ends = _until_answered(lambda: self._ends(topic), patience)
+        if sum(ends.values()) != ends.get(PARTITION, 0):
+            raise BrokerError(f"{topic}: holds messages in other partitions than {PARTITION}: another replay. {AFRESH}")
+        self._next_offset[topic] = ends.get(PARTITION, 0)
+        return self._next_offset[topic]
+
+    def message(self, topic: str, offset: int) -> bytes | None:
+        """The value of one message of the topic; None when it is gone or not there."""
+        patience = Patience(topic, self.patience_s, self.note)
+        return _until_answered(lambda: self._read(topic, offset), patience)
+
+    def close(self) -> None:
+        """Close the producer; everything sent has been acknowledged."""
+        self.producer.close(timeout=ASK_AGAIN_S)
+        self.closed = True
+
+    def _expected(self, topic: str) -> int:
+        if self.closed:
+            raise BrokerError("The producer is closed: run the cell that makes it again, then go on.")
+        return self._next_offset[topic] if topic in self._next_offset else self.messages(topic)
+
+    def _arrived(self, topic: str, offset: int, value: bytes, patience: Patience) -> bool:
+        """Whether a message whose acknowledgement failed is in the topic all the same."""
+        time.sleep(ASK_AGAIN_S)
+        ends = _until_answered(lambda: self._ends(topic), patience)
+        if ends.get(PARTITION, 0) <= offset:
+            return False
+        return _until_answered(lambda: self._read(topic, offset), patience) == value
+
+    @contextmanager
+    def _consumer(self) -> Iterator[KafkaConsumer]:
+        wait_ms = ASK_AGAIN_S * 1000
+        consumer = KafkaConsumer(**self.connection, enable_auto_commit=False, bootstrap_timeout_ms=5 * wait_ms)
+        with closing(consumer):
+            yield consumer
+
+    def _ends(self, topic: str) -> dict[int, int]:
+        """Partition -> offset after its last message."""
+        with self._consumer() as consumer:
+            partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+            return {place.partition: end for place, end in consumer.end_offsets(partitions, timeout_ms=5000).items()}
+
+    def _read(self, topic: str, offset: int) -> bytes | None:
+        place = TopicPartition(topic, PARTITION)
+        with self._consumer() as consumer:
+            consumer.assign([place])
+            consumer.seek(place, offset)
+            records = consumer.poll(timeout_ms=5000, max_records=1).get(place, [])
+            return records[0].value if records and records[0].offset == offset else None
+
+
+def _acknowledged(future: Any, patience: Patience) -> int:
+    """Wait, visibly, until the message has its offset. Raises what kafka3 gives as the reason when it failed."""
+    while True:
+        try:
+            return future.get(timeout=2).offset
+        except kafka3.errors.KafkaTimeoutError:
+            if future.is_done:
+                raise
+            patience.spend("not acknowledged yet")
+
+
+def _until_answered(ask: Callable[[], Any], patience: Patience) -> Any:
+    """Ask until Kafka answers; each failure that passes is waited out with ``patience``."""
+    while True:
+        try:
+            return ask()
+        except (kafka.errors.RetriableError, kafka3.errors.KafkaTimeoutError) as error:
+            patience.spend(error)
+            time.sleep(ASK_AGAIN_S)
