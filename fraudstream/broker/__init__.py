@@ -1,0 +1,16 @@
+"""Kafka: the broker that the project starts by itself, and what its clients share."""
+
+from fraudstream.broker.client import bootstrap, client_options, end_offsets, ensure_topics, recreate_topics
+from fraudstream.broker.server import Status, start, status, stop
+
+__all__ = [
+    "Status",
+    "bootstrap",
+    "client_options",
+    "end_offsets",
+    "ensure_topics",
+    "recreate_topics",
+    "start",
+    "status",
+    "stop",
+]

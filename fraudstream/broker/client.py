@@ -1,0 +1,104 @@
+"""What every client of Kafka needs: the address, once it answers, the common options, the topics."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import OffsetSpec
+from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+
+from fraudstream.broker import config, probe, server
+from fraudstream.errors import BrokerError
+from fraudstream.jars import Note
+from fraudstream.schemas import TOPICS
+from fraudstream.settings import Settings
+
+SETTING = "KAFKA_BOOTSTRAP_SERVERS"
+TOPIC_LIMIT_S = 30
+
+
+def bootstrap(settings: Settings, note: Note = print, wait_s: float = 60) -> str:
+    """The address of the Kafka to use, host:port[,host:port], once it answers.
+
+    The embedded broker is started where it does not run; another one is waited for, with a note every ten seconds.
+    Raises BrokerError when it does not answer within wait_s seconds.
+    """
+    if settings.embedded_broker:
+        return server.start(settings, note)
+    address = settings.bootstrap_servers
+    if probe.cluster_id(address):
+        return address
+    note(f"Waiting up to {wait_s:.0f} s for Kafka at {address} ({SETTING}) ...")
+
+    def still_waiting(seconds: float) -> None:
+        note(f"Kafka at {address} does not answer yet, {seconds:.0f} s.")
+
+    if not probe.wait_for(lambda: probe.cluster_id(address) is not None, wait_s, still_waiting):
+        raise BrokerError(
+            f"{SETTING}={address}: no Kafka answers there after {wait_s:.0f} s. Start it, correct the address, "
+            "or leave the setting empty for the embedded broker."
+        )
+    note(f"Kafka answers at {address}.")
+    return address
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """Options that producer, consumer and admin client of kafka-python and kafka3 share: bootstrap_servers.
+
+    The one place for what a secured Kafka needs. Raises BrokerError if the embedded broker was never started.
+    """
+    address = settings.bootstrap_servers or config.address(settings.broker_dir)
+    if not address:
+        raise BrokerError(f"Kafka was never started in {settings.broker_dir}: python -m fraudstream broker start.")
+    return {"bootstrap_servers": address.split(",")}
+
+
+def ensure_topics(address: str, partitions: int = 1) -> None:
+    """Creates the project's topics where they are missing, and waits until they can be used.
+
+    Others may do the same at the same moment. Raises BrokerError.
+    """
+    wanted = {topic: {"num_partitions": partitions} for topic in TOPICS}
+    with _admin(address) as admin:
+        for topic in admin.create_topics(wanted, raise_errors=False)["topics"]:
+            error = for_code(topic["error_code"])
+            if error not in (NoError, TopicAlreadyExistsError):
+                raise BrokerError(f"Kafka at {address} does not create topic {topic['name']}: {error.__name__}.")
+        admin.wait_for_topics(TOPICS, timeout_ms=TOPIC_LIMIT_S * 1000)
+
+
+def recreate_topics(address: str, partitions: int = 1) -> None:
+    """Empties the project's topics: deletes them, waits until they are gone, creates them. Raises BrokerError."""
+    with _admin(address) as admin:
+        for topic in admin.delete_topics(TOPICS, raise_errors=False)["topics"]:
+            error = for_code(topic["error_code"])
+            if error not in (NoError, UnknownTopicOrPartitionError):
+                raise BrokerError(f"Kafka at {address} does not delete topic {topic['name']}: {error.__name__}.")
+        if not probe.wait_for(lambda: not set(TOPICS) & set(admin.list_topics()), TOPIC_LIMIT_S, lambda waited: None):
+            raise BrokerError(f"Kafka at {address} has not deleted {', '.join(TOPICS)} after {TOPIC_LIMIT_S} s.")
+    ensure_topics(address, partitions)
+
+
+def end_offsets(address: str, topic: str) -> dict[int, int]:
+    """Partition -> the offset that its next message will have. Raises BrokerError, also for an unknown topic."""
+    with _admin(address) as admin:
+        described = admin.describe_topics([topic])[0]
+        if described["error_code"]:
+            raise BrokerError(f"Kafka at {address}, topic {topic}: {for_code(described['error_code']).__name__}.")
+        wanted = {
+            TopicPartition(topic, partition["partition_index"]): OffsetSpec.LATEST
+            for partition in described["partitions"]
+        }
+        found = admin.list_partition_offsets(wanted)
+    return {partition.partition: end.offset for partition, end in sorted(found.items())}
+
+
+@contextmanager
+def _admin(address: str) -> Iterator[KafkaAdminClient]:
+    """An admin client whose errors become BrokerError with the address."""
+    try:
+        with KafkaAdminClient(bootstrap_servers=address.split(","), bootstrap_timeout_ms=10_000) as admin:
+            yield admin
+    except KafkaError as error:
+        raise BrokerError(f"Kafka at {address}: {error}") from error
