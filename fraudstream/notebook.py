@@ -3,19 +3,22 @@
 import html
 import inspect
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from time import monotonic
 from typing import Any
 
 from filelock import FileLock
+from IPython import get_ipython
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import Code, display
 
 from fraudstream import tables
-from fraudstream.errors import DataError
+from fraudstream.errors import DataError, FraudstreamError
 from fraudstream.settings import PROJECT, Settings
 
 STREAM_FILES = ("new_browsing_behaviour.csv", "new_transaction.csv")
-DEFAULT_SCALE, DEFAULT_SEED = 1.0, 7
 
 
 class SettingsTable:
@@ -76,7 +79,7 @@ def ensure_data(settings: Settings, files: tuple[str, ...] = STREAM_FILES) -> No
             from fraudstream.generate import generate
 
             with waiting(f"No data yet: making them in {settings.data_dir}"):
-                generate(settings.data_dir, DEFAULT_SCALE, DEFAULT_SEED)
+                generate(settings.data_dir)
     missing = [name for name in files if not _is_there(settings, name)]
     if missing:
         raise DataError(
@@ -88,23 +91,47 @@ def ensure_data(settings: Settings, files: tuple[str, ...] = STREAM_FILES) -> No
 def ensure_model(settings: Settings) -> None:
     """Check that the model's zip is there; train it first when it is not.
 
+    Training has a process of its own: the notebook's Spark, made later, must not inherit its Java virtual machine.
     Raises DataError when there is nothing to train from.
     """
     settings.cache.mkdir(parents=True, exist_ok=True)
     with FileLock(settings.cache / "model.lock"):
         if not settings.model.exists():
-            from fraudstream.train import train
+            with (
+                waiting(f"No model yet: training one for {settings.model}"),
+                ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+            ):
+                pool.submit(_train, settings).result()
 
-            with waiting(f"No model yet: training one for {settings.model}"):
-                train(settings)
+
+def _train(settings: Settings) -> None:
+    from fraudstream.train import train
+
+    train(settings)
 
 
 def prepare(settings: Settings, *, data: bool = True, model: bool = False) -> None:
-    """Make what a notebook misses: "open and run all" works in a fresh clone."""
+    """Make what a notebook misses ("open and run all" works in a fresh clone); errors are one line from here on."""
+    _errors_in_one_line()
     if data:
         ensure_data(settings)
     if model:
         ensure_model(settings)
+
+
+def _errors_in_one_line() -> None:
+    """Show a FraudstreamError in the notebook as its one line; the cell fails all the same."""
+    shell = get_ipython()
+    if shell is not None:
+        shell.set_custom_exc((FraudstreamError,), _show_error)
+
+
+def _show_error(
+    shell: InteractiveShell, kind: type, error: BaseException, trace: Any, tb_offset: Any = None
+) -> list[str]:
+    lines = [f"{kind.__name__}: {error}"]
+    shell._showtraceback(kind, error, lines)
+    return lines
 
 
 def _is_there(settings: Settings, name: str) -> bool:
