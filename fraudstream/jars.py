@@ -71,10 +71,11 @@ class Jar:
         return f"{module}-{version}.jar"
 
 
-def jars(set_name: str, note: Note = print, folder: Path = CACHE) -> list[Path]:
+def jars(set_name: str, note: Note = print, folder: Path = CACHE, repository: str = "") -> list[Path]:
     """The jars of a set, ready on disk; downloaded and verified first where they are missing.
 
     Safe to call from several processes at once. Later calls only look for every name and size: no Java, no network.
+    The repository is Ivy's own default, the public Maven one; another can be given by its address.
     Raises RuntimeMissingError when Java is missing, the download fails, or a checksum does not fit.
     """
     pinned = locked(set_name)
@@ -83,7 +84,7 @@ def jars(set_name: str, note: Note = print, folder: Path = CACHE) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f"{set_name}.lock"):
             if not _complete(target, pinned):
-                _download(pinned, target, note)
+                _download(pinned, target, note, repository)
     return [target / jar.file_name for jar in pinned]
 
 
@@ -98,7 +99,7 @@ def _complete(target: Path, pinned: list[Jar]) -> bool:
     return all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
 
-def _download(pinned: list[Jar], target: Path, note: Note, repository: str = "") -> None:
+def _download(pinned: list[Jar], target: Path, note: Note, repository: str) -> None:
     """Fills target by one rename; what an interrupted download has already fetched is used by the next."""
     part = target.with_name(f".{target.name}.part")
     megabytes = sum(jar.size for jar in pinned) / 1e6
@@ -135,10 +136,7 @@ def verify(folder: Path, pinned: list[Jar]) -> None:
 
 
 def _ivy(roots: list[Root], work: Path, pattern: str, repository: str = "") -> None:
-    """Resolves roots and copies their jars to pattern below work.
-
-    The repository is Ivy's own default, the public Maven one; another can be given by its address.
-    """
+    """Resolves roots and copies their jars to pattern below work."""
     work.mkdir(parents=True, exist_ok=True)
     (work / "ivysettings.xml").write_text(_ivy_settings(repository, poms=any(root.transitive for root in roots)))
     (work / "ivy.xml").write_text(_ivy_module(roots))
@@ -160,8 +158,9 @@ def _ivy(roots: list[Root], work: Path, pattern: str, repository: str = "") -> N
     except subprocess.TimeoutExpired as error:
         raise _unreachable(f"not finished after {DOWNLOAD_LIMIT_S} s") from error
     if run.returncode != 0:
-        cause = re.search(r"\((java[\w.$]+: [^\n]*)\)|:: (\S+: not found)|Exception[^\n]*", run.stdout + run.stderr)
-        raise _unreachable(cause.group() if cause else f"Ivy ended with {run.returncode}")
+        said = run.stdout + run.stderr
+        cause = re.search(r"java[\w.]+Exception: [^\n)]*", said) or re.search(r"\S+: not found", said)
+        raise _unreachable(cause.group() if cause else f"Ivy ended with exit code {run.returncode}")
 
 
 def _unreachable(cause: str) -> RuntimeMissingError:
@@ -173,7 +172,7 @@ def _unreachable(cause: str) -> RuntimeMissingError:
 
 
 def _ivy_settings(repository: str, poms: bool) -> str:
-    root = f'root="{repository}" checksums="" ' if repository else ""
+    root = f'root="{repository}" ' if repository else ""
     return f"""<ivysettings>
   <settings defaultResolver="repository"/>
   <timeout-constraints>

@@ -1,5 +1,6 @@
 """What every client of Kafka needs: the address, once it answers, the common options, the topics."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,12 +10,13 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from fraudstream.broker import config, probe, server
-from fraudstream.errors import BrokerError
+from fraudstream.errors import BrokerError, SettingsError
 from fraudstream.jars import Note
 from fraudstream.schemas import TOPICS
 from fraudstream.settings import Settings
 
 SETTING = "KAFKA_BOOTSTRAP_SERVERS"
+ADDRESS = r"[^\s,]+:\d+(,[^\s,]+:\d+)*"
 TOPIC_LIMIT_S = 30
 
 
@@ -22,11 +24,13 @@ def bootstrap(settings: Settings, note: Note = print, wait_s: float = 60) -> str
     """The address of the Kafka to use, host:port[,host:port], once it answers.
 
     The embedded broker is started where it does not run; another one is waited for, with a note every ten seconds.
-    Raises BrokerError when it does not answer within wait_s seconds.
+    Raises BrokerError when it does not answer within wait_s seconds, SettingsError for a malformed address.
     """
     if settings.embedded_broker:
         return server.start(settings, note)
     address = settings.bootstrap_servers
+    if not re.fullmatch(ADDRESS, address):
+        raise SettingsError(f"{SETTING}={address!r}: expected host:port[,host:port].")
     if probe.cluster_id(address):
         return address
     note(f"Waiting up to {wait_s:.0f} s for Kafka at {address} ({SETTING}) ...")

@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -20,6 +20,8 @@ from fraudstream.errors import BrokerError
 # the inner shell writes its own id and becomes the broker; the outer one ends at once, so that the broker is
 # nobody's child and lives on when a notebook's kernel ends
 DETACHED = """sh -c 'echo $$ >broker.pid && exec "$@"' sh "$@" </dev/null >>console.log 2>&1 &"""
+
+DYING_S = 5  # a killed process is gone by name a moment before its last thread lets go of its files
 
 
 def is_running(folder: Path) -> bool:
@@ -56,26 +58,32 @@ def find(folder: Path) -> psutil.Process | None:
     """
     if not is_running(folder):
         return None
-    text = (folder / "broker.pid").read_text() if (folder / "broker.pid").exists() else ""
+    path = folder / "broker.pid"
+    pid = path.read_text().strip() if path.exists() else ""
     try:
-        process = psutil.Process(int(text))
+        process = psutil.Process(int(pid))
         if process.cwd() == str(folder):
             return process
-    except (ValueError, psutil.Error) as error:
-        raise BrokerError(_out_of_reach(folder, text)) from error
-    raise BrokerError(_out_of_reach(folder, text))
+    except psutil.NoSuchProcess:
+        if wait_for_end(folder, DYING_S):
+            return None
+    except (ValueError, psutil.AccessDenied) as error:
+        raise BrokerError(_out_of_reach(folder, pid)) from error
+    raise BrokerError(_out_of_reach(folder, pid))
 
 
-def _out_of_reach(folder: Path, text: str) -> str:
+def _out_of_reach(folder: Path, pid: str) -> str:
     return (
-        f"{folder}: a broker runs on this folder, but process {text.strip() or 'unknown'} is not it as seen from "
+        f"{folder}: a broker runs on this folder, but process {pid or 'unknown'} is not it as seen from "
         "here. Stop it where it was started (in the container, or as the other user)."
     )
 
 
 def end(process: psutil.Process, folder: Path, patience_s: float = 20) -> None:
     """Ends just this process: asks it to stop and, after patience_s seconds, kills it."""
-    process.terminate()
+    with suppress(psutil.NoSuchProcess):  # it may end by itself just now
+        process.terminate()
+        process.resume()  # a paused process would not hear it
     if not wait_for_end(folder, patience_s):
         process.kill()
         if not wait_for_end(folder, 10):

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 from fraudstream.broker import config, probe, process
@@ -99,15 +100,12 @@ def _status(folder: Path) -> Status:
     if running is None:
         return Status(folder, running=False)
     address = config.address(folder)
-    return Status(
-        folder,
-        running=True,
-        address=address,
-        answers=address is not None and probe.cluster_id(address) == _own_cluster_id(folder),
-        pid=running.pid,
-        memory_mb=running.memory_info().rss / 1e6,
-        started=running.create_time(),
-    )
+    answers = address is not None and probe.cluster_id(address) == _own_cluster_id(folder)
+    try:
+        memory_mb, started = running.memory_info().rss / 1e6, running.create_time()
+    except psutil.NoSuchProcess:  # it ended while we looked
+        return Status(folder, running=False)
+    return Status(folder, True, address, answers, running.pid, memory_mb, started)
 
 
 def _start(folder: Path, class_path: str, note: Note) -> str:
@@ -147,7 +145,8 @@ def _format(folder: Path, program: list[str]) -> None:
     """Prepares the data folder for a cluster with a new id."""
     new_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     command = [*program, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "kafka.tools.StorageTool"]
-    command += ["format", "--config", "server.properties", "--cluster-id", new_id]
+    # one word, as an id may begin with a dash
+    command += ["format", "--config=server.properties", f"--cluster-id={new_id}"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if run.returncode != 0:
         raise BrokerError(f"Kafka cannot prepare {folder / 'data'}: {(run.stderr or run.stdout).strip()[-500:]}")
@@ -177,8 +176,8 @@ def _cause(folder: Path) -> str:
     for name in LOGS:
         lines += (folder / name).read_text(errors="replace").rpartition(START_MARK)[2].splitlines()[1:]
     telling = [line.strip() for line in lines if re.search(r" (ERROR|FATAL) |^\S*(Exception|Error)\b|^Caused by", line)]
-    last = list(dict.fromkeys(telling or lines))[-4:]
-    return f"{folder / 'server.log'} ends with: {' | '.join(last) or '(nothing)'}"
+    last = list(dict.fromkeys(reversed(telling or lines)))[:4]  # each once, the deepest cause comes last in a log
+    return f"{folder / 'server.log'} ends with: {' | '.join(reversed(last)) or '(nothing)'}"
 
 
 @contextmanager
