@@ -21,9 +21,8 @@ def generate(data_dir: Path, scale: float = 1.0, seed: int = 42, progress: bool 
     in the way, OutputError when the folder cannot be written; in each case no file was touched.
     """
     if not SCALES[0] <= scale <= SCALES[1]:
-        raise SettingsError(
-            f"--scale {scale}: must be from {SCALES[0]} to {SCALES[1]:g} (1: 300,000 past browsing rows)."
-        )
+        low, high = SCALES
+        raise SettingsError(f"--scale {scale:g}: must be from {low:g} to {high:g} (1: 300,000 past browsing rows).")
     if seed < 0:
         raise SettingsError(f"--seed {seed}: must be 0 or more.")
     try:
@@ -45,5 +44,5 @@ def _generate(data_dir: Path, scale: float, seed: int, progress: bool) -> dict[s
             tqdm.write(f"{data_dir} holds the data of scale {scale:g} and seed {seed} already: nothing to do.")
         return before.rows
     made = Manifest(scale, seed)
-    write_all(data_dir, build(scale, seed).files, made, before, progress)
+    write_all(data_dir, build(scale, seed).files, made, progress)
     return made.rows

@@ -15,9 +15,7 @@ SOURCES = (("MOBILE", 88), ("WEB", 12))
 DEVICES = (("Android", 72), ("iOS", 28))
 
 
-def browsing(
-    rng: np.random.Generator, period: Period, purchases: pd.DataFrame, customers: pd.DataFrame
-) -> pd.DataFrame:
+def browsing(rng: np.random.Generator, period: Period, purchases: pd.DataFrame) -> pd.DataFrame:
     """All events of a period in the order of time, period.rows of them.
 
     session (number; the first ones are the purchases, row by row), event_type, traffic_source, device_type (text),
@@ -38,8 +36,8 @@ def browsing(
             "session": session,
             "event_type": EVENT_TYPES[code[order]],
             "browsed_at": _with_ties(rng, period.to_calendar(shop_ms[order])),
-            "traffic_source": _one_each(rng, SOURCES, sessions)[session],
-            "device_type": _one_each(rng, DEVICES, sessions)[session],
+            "traffic_source": draw.one_of(rng, SOURCES, sessions)[session],
+            "device_type": draw.one_of(rng, DEVICES, sessions)[session],
             "customer": visitors[session],
         }
     )
@@ -67,7 +65,7 @@ def _around_checkouts(rng: np.random.Generator, events: Events, purchases: pd.Da
 
 
 def _passed(rng: np.random.Generator, events: Events) -> tuple[np.ndarray, np.ndarray]:
-    """How far each event is in its session, and how far the last one (or CO) is: most gaps are short, a few very long."""
+    """How far each event is in its session, and how far its CO (or last event): few gaps are long."""
     gaps = rng.integers(1, 101, (len(events.session), 3)).prod(axis=1)
     first = np.searchsorted(events.session, np.arange(len(events.last)))
     running = np.cumsum(gaps)
@@ -82,7 +80,7 @@ def _total_of_session(events: Events, passed: np.ndarray) -> np.ndarray:
 def _lookers(rng: np.random.Generator, period: Period, buying_ms: np.ndarray) -> tuple[Events, np.ndarray]:
     """Sessions without purchase, and shop times of their events: they fill the hours that have rows to spare."""
     missing = period.rows - len(buying_ms)
-    events = walk(rng, no_purchase(rng, missing))
+    events = walk(rng, no_purchase(rng, missing // 3 + 50))
     events = _cut(events, missing)
     size = len(events.last)
     bins = max(4, period.rows // BIN_ROWS)
@@ -105,7 +103,7 @@ def _cut(events: Events, rows: int) -> Events:
 
 
 def _visitors(rng: np.random.Generator, size: int, purchases: pd.DataFrame) -> np.ndarray:
-    """Who only looks: mostly those who buy at another time."""
+    """Who only looks: customers who buy at another time."""
     return purchases["customer"].to_numpy()[rng.integers(0, len(purchases), size)]
 
 
@@ -113,8 +111,3 @@ def _with_ties(rng: np.random.Generator, sorted_ms: np.ndarray) -> np.ndarray:
     tied = draw.chance(rng, TIE_PERMILLE, len(sorted_ms))
     tied[0] = False
     return np.where(tied, np.roll(sorted_ms, 1), sorted_ms)
-
-
-def _one_each(rng: np.random.Generator, weighted: tuple, size: int) -> np.ndarray:
-    values = np.array([value for value, _ in weighted], dtype=object)
-    return values[draw.pick(rng, [weight for _, weight in weighted], size)]

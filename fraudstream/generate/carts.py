@@ -14,7 +14,7 @@ PROFILES = {**HONEST, **FRAUDS}
 def transactions(
     rng: np.random.Generator, purchases: pd.DataFrame, customers: pd.DataFrame, products: pd.DataFrame
 ) -> pd.DataFrame:
-    """transactions.csv's columns as text or int but for created_at, transaction_id and session_id, row by row as purchases.
+    """transactions.csv's columns, all but created_at, transaction_id and session_id: text or int, one row a purchase.
 
     total_amount = sum(item_price * quantity) - promo_amount + shipment_fee, in whole rupiah.
     """
@@ -76,7 +76,10 @@ def _carts(
 ) -> tuple[list[str], np.ndarray]:
     """product_metadata in the shop's notation, and the value of the goods (int64, rupiah)."""
     items = int(products.sum())
+    cart = np.repeat(np.arange(len(products)), products)
     position = catalogue.choose(rng, profile.prices, items)
+    while (again := pd.DataFrame({"cart": cart, "product": position}).duplicated().to_numpy()).any():
+        position[again] = catalogue.choose(rng, profile.prices, int(again.sum()))
     quantity = 1 + draw.pick(rng, profile.quantity, items)
     price = catalogue.prices[position]
     price = np.where(draw.chance(rng, SALE_PERMILLE, items), price * 9 // 10, price)

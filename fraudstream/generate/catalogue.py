@@ -32,17 +32,17 @@ def products(rng: np.random.Generator, category: pd.DataFrame, size: int) -> pd.
     """
     ids = np.sort(rng.permutation(np.arange(1, IDS_PER_PRODUCT * size))[:size])
     articles = category.iloc[_kinds(rng, len(category), size)].reset_index(drop=True)
-    gender = _one_of(rng, words.GENDERS, size)
+    gender = draw.one_of(rng, words.GENDERS, size)
     gender = np.where(articles["cat_level2"].isin(words.WOMENS), "Women", gender)
-    colour = _one_of(rng, words.COLOURS, size)
+    colour = draw.one_of(rng, words.COLOURS, size)
     frame = pd.DataFrame(
         {
             "id": ids,
             "gender": gender,
             "baseColour": colour,
-            "season": _sometimes_empty(rng, _one_of(rng, words.SEASONS, size)),
-            "year": _sometimes_empty(rng, _one_of(rng, words.YEARS, size)),
-            "usage": _sometimes_empty(rng, _one_of(rng, words.USAGES, size)),
+            "season": _sometimes_empty(rng, draw.one_of(rng, words.SEASONS, size)),
+            "year": _sometimes_empty(rng, draw.one_of(rng, words.YEARS, size)),
+            "usage": _sometimes_empty(rng, draw.one_of(rng, words.USAGES, size)),
             "productDisplayName": _names(rng, gender, colour, articles["cat_level3"]),
             "category_id": articles["category_id"],
         },
@@ -68,11 +68,6 @@ def _with_relisted(rng: np.random.Generator, products_: pd.DataFrame, keep: int)
     same = ["gender", "baseColour", "productDisplayName", "category_id"]
     products_.loc[relisted, same] = products_[same].to_numpy()[models]
     return products_
-
-
-def _one_of(rng: np.random.Generator, weighted: tuple, size: int) -> np.ndarray:
-    values = np.array([value for value, _ in weighted], dtype=object)
-    return values[draw.pick(rng, [weight for _, weight in weighted], size)]
 
 
 def _sometimes_empty(rng: np.random.Generator, values: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ milliseconds: no rounding, so no difference between machines.
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Period:
         hours = [hour * HOUR_MS for hour in range(first_hour, -(-end_ms // HOUR_MS))]
         calendar = [self.start_ms, *hours, end_ms]
         traffic = [0]
-        for begin, end in zip(calendar, calendar[1:], strict=False):
+        for begin, end in pairwise(calendar):
             week_ms = (begin - MONDAY_MS) % (7 * DAY_MS)
             percent = HOURS[week_ms % DAY_MS // HOUR_MS] * WEEKDAYS[week_ms // DAY_MS]
             traffic.append(traffic[-1] + percent * (end - begin))

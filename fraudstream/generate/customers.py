@@ -90,7 +90,7 @@ def _join_days(
 ) -> np.ndarray:
     """Days since 1970, before the first purchase that each customer can make."""
     size = len(born)
-    years = np.array([year for year, _ in JOIN_YEARS])[draw.pick(rng, [weight for _, weight in JOIN_YEARS], size)]
+    years = draw.one_of(rng, JOIN_YEARS, size).astype(np.int64)
     new_year = (years - 1970).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
     joined = np.maximum(new_year + rng.integers(0, 365, size), born + JOIN_AGE_DAYS)
     joined = np.where(recent, past_start_day - rng.integers(1, RECENT_DAYS, size), joined)

@@ -18,6 +18,12 @@ def pick(rng: np.random.Generator, weights: Sequence[int] | np.ndarray, size: in
     return np.searchsorted(bounds, rng.integers(0, bounds[-1], size), side="right")
 
 
+def one_of(rng: np.random.Generator, weighted: Sequence[tuple[object, int]], size: int) -> np.ndarray:
+    """Values (object) out of pairs of a value and its weight."""
+    values = np.array([value for value, _ in weighted], dtype=object)
+    return values[pick(rng, [weight for _, weight in weighted], size)]
+
+
 def chance(rng: np.random.Generator, permille: int | np.ndarray, size: int) -> np.ndarray:
     """True (bool) in so many of a thousand cases."""
     return rng.integers(0, THOUSAND, size) < permille

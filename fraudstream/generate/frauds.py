@@ -6,7 +6,7 @@ from fraudstream.generate import draw
 from fraudstream.generate.clock import DAY_MS, HOUR_MS, Period
 from fraudstream.generate.profiles import FRAUDS
 
-FRAUD_PERMILLE = 28  # of all purchases
+FRAUD_PERMILLE = 30  # of all purchases
 NIGHT_HOURS = (1, 5)
 MINUTE_MS = 60_000
 
@@ -23,16 +23,15 @@ def burst_times(rng: np.random.Generator, kind: str, size: int, period: Period) 
     per_burst, spread_minutes = FRAUDS[kind].burst
     bursts = -(-size // per_burst)
     width = period.length_ms // bursts
-    centres = np.arange(bursts) * width + rng.integers(0, width, bursts)
+    spread = min(spread_minutes * MINUTE_MS, width // 2)
+    starts = np.arange(bursts) * width + rng.integers(0, width - spread, bursts)
     if FRAUDS[kind].night:
-        centres = _at_night(rng, centres, period)
-    times = np.repeat(centres, per_burst)[:size] + rng.integers(0, spread_minutes + 1, size) * MINUTE_MS
-    times += rng.integers(0, MINUTE_MS, size)
-    return np.clip(times, period.length_ms // 100, period.length_ms - MINUTE_MS)
+        starts = np.minimum(_at_night(rng, starts, period), period.length_ms - spread)
+    times = np.repeat(starts, per_burst)[:size] + rng.integers(0, spread, size)
+    return np.clip(times, MINUTE_MS, period.length_ms - 1)
 
 
 def _at_night(rng: np.random.Generator, shop_ms: np.ndarray, period: Period) -> np.ndarray:
     midnight = period.to_calendar(shop_ms) // DAY_MS * DAY_MS
-    return period.to_shop_time(
-        midnight + rng.integers(NIGHT_HOURS[0] * HOUR_MS, NIGHT_HOURS[1] * HOUR_MS, len(shop_ms))
-    )
+    hour_ms = rng.integers(NIGHT_HOURS[0] * HOUR_MS, NIGHT_HOURS[1] * HOUR_MS, len(shop_ms))
+    return period.to_shop_time(midnight + hour_ms)

@@ -47,29 +47,29 @@ def load(data_dir: Path) -> Manifest | None:
         return Manifest(**json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
         raise DataError(
-            f"{path}: not as fraudstream wrote it ({error}). Remove it and the CSV files it stood for, or move them away."
+            f"{path}: not as fraudstream wrote it ({error}). Move it and the CSV files beside it away, or remove them."
         ) from error
 
 
 def is_complete(data_dir: Path, manifest: Manifest) -> bool:
     """Whether every file is there and as it was written."""
-    return not manifest.replaced and _hashes(data_dir) == manifest.files
+    return not manifest.replaced and hashes(data_dir) == manifest.files
 
 
 def check_nothing_in_the_way(data_dir: Path, manifest: Manifest | None) -> None:
     """Raises DataError that names the files in the folder which the generator did not write, or somebody changed."""
     own = [] if manifest is None else [manifest.files, manifest.replaced]
-    present = _hashes(data_dir)
+    present = hashes(data_dir)
     strange = [name for name, digest in present.items() if all(files.get(name) != digest for files in own)]
     strange += [name for name in OTHER_NAMES.values() if (data_dir / name).exists()]
     if strange:
         raise DataError(
-            f"{', '.join(strange)} in {data_dir}: not made by fraudstream, or changed since, so not overwritten; nothing "
-            "was written. Move what is yours away, or choose another folder with --data-dir."
+            f"{', '.join(strange)} in {data_dir}: not made by fraudstream, or changed since, so not overwritten. "
+            "Nothing was written. Move what is yours away, or choose another folder with --data-dir."
         )
 
 
-def _hashes(data_dir: Path) -> dict[str, str]:
+def hashes(data_dir: Path) -> dict[str, str]:
     """File name -> sha256 of those of the shop's files that are there."""
     paths = [data_dir / name for name in FILES]
     return {path.name: _sha256(path) for path in paths if path.exists()}

@@ -14,36 +14,36 @@ HOME_SD = 8
 
 # city, latitude and longitude in thousandths of a degree, weight
 CITIES = (
-    ("Jakarta", -6_209, 106_846, 190),
+    ("Jakarta", -6_209, 106_846, 175),
     ("Bandung", -6_917, 107_619, 80),
     ("Semarang", -6_967, 110_417, 70),
     ("Yogyakarta", -7_796, 110_370, 75),
     ("Surakarta", -7_576, 110_824, 55),
-    ("Surabaya", -7_257, 112_752, 85),
-    ("Malang", -7_967, 112_633, 55),
+    ("Surabaya", -7_257, 112_752, 95),
+    ("Malang", -7_967, 112_633, 65),
     ("Cirebon", -6_732, 108_552, 40),
     ("Denpasar", -8_670, 115_213, 25),
-    ("Mataram", -8_583, 116_117, 12),
-    ("Ende", -8_850, 121_662, 14),
-    ("Kupang", -10_177, 123_607, 10),
+    ("Mataram", -8_583, 116_117, 20),
+    ("Ende", -8_850, 121_662, 22),
+    ("Kupang", -10_177, 123_607, 16),
     ("Bandar Lampung", -5_450, 105_267, 35),
     ("Palembang", -2_976, 104_775, 40),
     ("Jambi", -1_610, 103_613, 18),
     ("Padang", -947, 100_417, 20),
     ("Pekanbaru", 507, 101_448, 22),
-    ("Medan", 3_595, 98_672, 45),
-    ("Banda Aceh", 5_548, 95_324, 9),
+    ("Medan", 3_595, 98_672, 34),
+    ("Banda Aceh", 5_548, 95_324, 7),
     ("Pontianak", -26, 109_342, 22),
     ("Palangka Raya", -2_210, 113_920, 20),
     ("Banjarmasin", -3_319, 114_592, 25),
     ("Samarinda", -502, 117_154, 22),
-    ("Makassar", -5_148, 119_432, 30),
+    ("Makassar", -5_148, 119_432, 38),
     ("Palu", -900, 119_878, 14),
     ("Kendari", -3_973, 122_514, 10),
     ("Manado", 1_475, 124_842, 12),
-    ("Ambon", -3_695, 128_181, 6),
+    ("Ambon", -3_695, 128_181, 10),
     ("Sorong", -876, 131_256, 4),
-    ("Jayapura", -2_533, 140_717, 4),
+    ("Jayapura", -2_533, 140_717, 7),
 )
 
 
@@ -72,6 +72,4 @@ def as_text(values: np.ndarray, unit: int) -> list[str]:
 
 
 _THOUSANDTHS = np.array([LATITUDE_UNIT // 1000, LONGITUDE_UNIT // 1000], dtype=np.int64)
-_LOWEST, _HIGHEST = (
-    np.array(bounds, dtype=np.int64) * _THOUSANDTHS for bounds in zip(LATITUDES, LONGITUDES, strict=True)
-)
+_LOWEST, _HIGHEST = np.array([LATITUDES, LONGITUDES], dtype=np.int64).T * _THOUSANDTHS

@@ -8,9 +8,9 @@ from fraudstream.generate.clock import Period
 from fraudstream.generate.frauds import MINUTE_MS, burst_times, fraud_numbers
 from fraudstream.generate.profiles import FRAUDS, HONEST, REGULAR, Profile
 
-PURCHASES_PER_ROW = (75, 2_000)  # 7.5 in a batch of 200 browsing rows
+PURCHASES, IN_ROWS = 15, 400  # 7.5 in a batch of 200 browsing rows
 FAILED_PROMO_PERMILLE = 90  # tries one more promo code than works
-MAX_STEPS = 450
+MAX_STEPS = 450  # and never more than a twentieth of the period's rows
 MAX_MINUTES = 30 * 24 * 60
 
 
@@ -21,10 +21,10 @@ def purchases(rng: np.random.Generator, period: Period, customers: pd.DataFrame,
     of products in the cart and of events ATC, AP and L2/L3 before the checkout), looks (permille of steps that are L2),
     length_ms (of the session), has_promo (bool). stream: the new period, in which fresh customers buy as well.
     """
-    size = period.rows * PURCHASES_PER_ROW[0] // PURCHASES_PER_ROW[1]
+    size = period.rows * PURCHASES // IN_ROWS
     numbers = fraud_numbers(size)
     honest = size - sum(numbers.values())
-    kinds = np.array(list(HONEST), dtype=object)[draw.pick(rng, [p.share for p in HONEST.values()], honest)]
+    kinds = draw.one_of(rng, [(kind, profile.share) for kind, profile in HONEST.items()], honest)
     parts = [
         _of_kind(rng, profile, int((kinds == kind).sum()), customers, stream).assign(kind=kind)
         for kind, profile in HONEST.items()
@@ -34,7 +34,8 @@ def purchases(rng: np.random.Generator, period: Period, customers: pd.DataFrame,
     for kind, number in numbers.items():
         fraud = _of_kind(rng, FRAUDS[kind], number, customers, stream).assign(kind=kind)
         parts.append(fraud.assign(checkout=burst_times(rng, kind, number, period)))
-    return pd.concat(parts, ignore_index=True)
+    everything = pd.concat(parts, ignore_index=True)
+    return everything.assign(steps=everything["steps"].clip(upper=period.rows // 20))
 
 
 def _of_kind(
@@ -43,28 +44,24 @@ def _of_kind(
     careful = draw.chance(rng, profile.careful_permille, size)
     products = 1 + draw.pick(rng, profile.products, size)
     has_promo = draw.chance(rng, profile.promo_permille, size)
-    adds = products + np.where(
-        careful, draw.pick(rng, REGULAR.extra_adds, size), draw.pick(rng, profile.extra_adds, size)
-    )
+    extra, regular = (draw.pick(rng, who.extra_adds, size) for who in (profile, REGULAR))
     return pd.DataFrame(
         {
             "customer": _buyers(rng, profile.buyers, size, customers, stream),
             "products": products,
             "has_promo": has_promo,
-            "adds": adds,
+            "adds": products + np.where(careful, regular, extra),
             "promo_tries": has_promo + draw.chance(rng, FAILED_PROMO_PERMILLE, size).astype(np.int64),
-            **_session(rng, REGULAR, profile, careful),
+            **_session(rng, profile, careful),
         }
     )
 
 
-def _session(
-    rng: np.random.Generator, regular: Profile, profile: Profile, careful: np.ndarray
-) -> dict[str, np.ndarray]:
-    """steps, looks and length_ms, the careful ones as a regular customer's."""
+def _session(rng: np.random.Generator, profile: Profile, careful: np.ndarray) -> dict[str, np.ndarray]:
+    """steps, looks and length_ms; of the careful ones, as a regular customer's."""
     size = len(careful)
     columns: dict[str, np.ndarray] = {}
-    for who, chosen in ((profile, ~careful), (regular, careful)):
+    for who, chosen in ((profile, ~careful), (REGULAR, careful)):
         steps = np.clip(draw.long_tailed(rng, *who.steps, size), 1, MAX_STEPS)
         looks = np.rint(draw.THOUSAND * rng.beta(*who.looks, size)).astype(np.int64)
         seconds = np.clip(draw.long_tailed(rng, 60 * who.minutes[0], who.minutes[1], size), 15, 60 * MAX_MINUTES)
@@ -78,7 +75,5 @@ def _buyers(rng: np.random.Generator, buyers: str, size: int, customers: pd.Data
     present = customers["fresh"].to_numpy() <= stream
     new_here = (customers["recent"] | customers["fresh"]).to_numpy()
     activity = customers["activity"].to_numpy()
-    weights = {"active": activity * ~new_here, "anyone": present.astype(np.int64), "recent": activity * new_here}[
-        buyers
-    ]
-    return draw.pick(rng, weights * present, size)
+    weights = {"active": activity, "anyone": np.ones_like(activity), "recent": activity * new_here}
+    return draw.pick(rng, weights[buyers] * present, size)

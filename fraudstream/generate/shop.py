@@ -67,7 +67,7 @@ def _period(
     rng: np.random.Generator, period: Period, people: pd.DataFrame, goods: pd.DataFrame, *, stream: bool
 ) -> _Part:
     bought = purchases(rng, period, people, stream=stream)
-    events = browsing(rng, period, bought, people)
+    events = browsing(rng, period, bought)
     session_ids = draw.uuids(rng, int(events["session"].max()) + 1)
     ended = checkouts(events)
     sold = transactions(rng, bought, people, goods).assign(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fraudstream.generate import draw
+from fraudstream.generate.profiles import REGULAR
 
 # L3 (scroll, home page, click), L2 (view category, item, promotion, search), L1 (add to cart, add promo, check out)
 EVENT_TYPES = np.array(["SCR", "HP", "CL", "VC", "VI", "VP", "SER", "ATC", "AP", "CO"], dtype=object)
@@ -16,10 +17,11 @@ START = (15, 60, 25)  # weights of L3 for the first event
 # weights of the next event inside its level, one row for each event before
 NEXT_L3 = ((45, 5, 50), (40, 5, 55), (45, 15, 40), (55, 5, 40), (50, 5, 45), (35, 15, 50), (40, 5, 55))
 NEXT_L2 = (
-    (20, 60, 8, 12), (35, 20, 20, 25), (20, 55, 10, 15), (10, 75, 5, 10), (20, 55, 5, 20), (25, 50, 10, 15), (25, 60, 5, 10),
+    (20, 60, 8, 12), (35, 20, 20, 25), (20, 55, 10, 15),
+    (10, 75, 5, 10), (20, 55, 5, 20), (25, 50, 10, 15), (25, 60, 5, 10),
 )  # fmt: skip
-# how the event before changes the inclination to L2, in per cent: a search leads to looking, an item to scrolling
-L2_PERCENT = np.array([95, 85, 110, 120, 85, 100, 125])
+# how the event before changes the inclination to L2, in per cent: a click leads to looking, an item to scrolling
+L2_PERCENT = np.array([120, 150, 160, 60, 55, 60, 90])
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,13 @@ def _browse(rng: np.random.Generator, length: np.ndarray, first: np.ndarray, loo
     """Codes of the browsing events, session after session: all sessions take their next step at once."""
     codes = np.empty(int(length.sum()), dtype=np.int64)
     longest_first = np.argsort(-length, kind="stable")
-    waiting = np.searchsorted(-length[longest_first], -np.arange(length.max()), side="left")
+    still_there = np.searchsorted(-length[longest_first], -np.arange(length.max()), side="left")
     next_l3, next_l2 = np.cumsum(NEXT_L3, axis=1), np.cumsum(NEXT_L2, axis=1)
     state = np.array(L3)[draw.pick(rng, START, len(length))]
     codes[first] = state
     state = state[longest_first]
-    for step in range(1, len(waiting)):
-        active = longest_first[: waiting[step]]
+    for step in range(1, len(still_there)):
+        active = longest_first[: still_there[step]]
         before = state[: len(active)]
         looking = rng.integers(0, 100 * draw.THOUSAND, len(active)) < looks[active] * L2_PERCENT[before]
         dice = rng.integers(0, 100, len(active))[:, None]
@@ -108,7 +110,7 @@ def no_purchase(rng: np.random.Generator, size: int) -> Plan:
     adds = np.where(draw.chance(rng, 180, size), 1 + draw.pick(rng, (70, 20, 10), size), 0)
     return Plan(
         steps=np.clip(draw.long_tailed(rng, 3.4, 0.95, size), 1, 300),
-        looks=np.rint(draw.THOUSAND * rng.beta(2.0, 4.6, size)).astype(np.int64),
+        looks=np.rint(draw.THOUSAND * rng.beta(*REGULAR.looks, size)).astype(np.int64),
         adds=adds,
         promo_tries=np.where(draw.chance(rng, 100, size), np.minimum(adds, 1), 0),
         later=none,

@@ -9,8 +9,8 @@ CATEGORIES: dict[str, dict[str, tuple[str, ...]]] = {
             "Hoodies", "Suits",
         ),
         "Bottomwear": (
-            "Jeans", "Trousers", "Shorts", "Skirts", "Track Pants", "Leggings", "Jeggings", "Capris", "Chinos", "Culottes",
-            "Joggers", "Sarongs", "Cargo Pants",
+            "Jeans", "Trousers", "Shorts", "Skirts", "Track Pants", "Leggings", "Jeggings", "Capris", "Chinos",
+            "Culottes", "Joggers", "Sarongs", "Cargo Pants",
         ),
         "Dress": ("Dresses", "Jumpsuit", "Gowns", "Maxi Dresses", "Kaftans"),
         "Innerwear": (
@@ -25,15 +25,16 @@ CATEGORIES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "Accessories": {
         "Bags": (
-            "Handbags", "Backpacks", "Clutches", "Laptop Bag", "Messenger Bag", "Duffel Bag", "Trolley Bag", "Rucksacks",
-            "Waist Pouch", "Tablet Sleeve", "Tote Bag", "Sling Bag",
+            "Handbags", "Backpacks", "Clutches", "Laptop Bag", "Messenger Bag", "Duffel Bag", "Trolley Bag",
+            "Rucksacks", "Waist Pouch", "Tablet Sleeve", "Tote Bag", "Sling Bag",
         ),
         "Watches": ("Analog Watches", "Digital Watches", "Chronographs", "Smart Watches"),
         "Belts": ("Leather Belts", "Canvas Belts"),
         "Wallets": ("Leather Wallets", "Card Holders", "Coin Purse"),
         "Eyewear": ("Sunglasses", "Reading Glasses", "Sports Goggles"),
         "Jewellery": (
-            "Earrings", "Pendant", "Necklace and Chains", "Ring", "Bracelet", "Bangle", "Jewellery Set", "Brooch", "Anklet",
+            "Earrings", "Pendant", "Necklace and Chains", "Ring", "Bracelet", "Bangle", "Jewellery Set",
+            "Brooch", "Anklet",
         ),
         "Headwear": ("Caps", "Hat", "Headband", "Beanies"),
         "Scarves": ("Scarves", "Stoles", "Mufflers", "Shawls"),
@@ -55,7 +56,8 @@ CATEGORIES: dict[str, dict[str, tuple[str, ...]]] = {
     "Personal Care": {
         "Fragrance": ("Perfume and Body Mist", "Deodorant", "Cologne", "Fragrance Gift Set"),
         "Makeup": (
-            "Foundation", "Compact", "Highlighter and Blush", "Kajal and Eyeliner", "Eyeshadow", "Mascara", "Concealer",
+            "Foundation", "Compact", "Highlighter and Blush", "Kajal and Eyeliner", "Eyeshadow", "Mascara",
+            "Concealer",
         ),
         "Lips": ("Lipstick", "Lip Gloss", "Lip Liner", "Lip Care"),
         "Nails": ("Nail Polish", "Nail Care"),
@@ -71,8 +73,10 @@ CATEGORIES: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 BRANDS = (
-    "Turtle Bay", "Kanda", "Rimba", "Lintang", "Northgate", "Sari's", "O'Marra", "Pelangi", "Urban Reef", "Jalak", "Merapi",
-    "Blue Heron", "Nusa", "D'Ayu", "Tenun & Co", "Harbor", "Cendana", "Kijang Sport", "Velvet Fern", "Puspa", "Stormline",
+    "Turtle Bay", "Kanda", "Rimba", "Lintang", "Northgate", "Sari's", "O'Marra", "Pelangi", "Urban Reef",
+    "Jalak", "Merapi",
+    "Blue Heron", "Nusa", "D'Ayu", "Tenun & Co", "Harbor", "Cendana", "Kijang Sport", "Velvet Fern", "Puspa",
+    "Stormline",
     "Melati", "Gilded Oak", "Bukit", "Rainfall", "Anggrek", "Wayang", "Five Rivers", "Kopi & Cotton", "Mahkota",
 )  # fmt: skip
 PATTERNS = (

@@ -6,25 +6,22 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from fraudstream.generate.manifest import Manifest
+from fraudstream.generate.manifest import Manifest, hashes
 
 CHUNK_ROWS = 20_000
 
 
-def write_all(
-    data_dir: Path, files: dict[str, pd.DataFrame], made: Manifest, before: Manifest | None, progress: bool
-) -> None:
+def write_all(data_dir: Path, files: dict[str, pd.DataFrame], made: Manifest, progress: bool) -> None:
     """Write every table under a temporary name, and give them their names once all are complete.
 
-    made: scale and seed, to which hashes and rows are added. before: the manifest of the files that are replaced.
+    made: scale and seed, to which hashes and rows are added. Whatever of the shop is in the folder is replaced.
     """
     partial = {name: data_dir / f".{name}.partial" for name in files}
     try:
         for name, frame in files.items():
             made.files[name] = _write(partial[name], name, frame, progress)
             made.rows[name] = len(frame)
-        if before is not None:
-            made.replaced.update({**before.replaced, **before.files})
+        made.replaced.update(hashes(data_dir))
         made.save(data_dir)
         for name, path in partial.items():
             path.replace(data_dir / name)
