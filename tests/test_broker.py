@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
 
 from fraudstream import broker as embedded
 from fraudstream.broker import config, probe
@@ -206,22 +208,20 @@ def test_an_address_where_nobody_answers_is_given_up_with_the_settings_name():
 
 def test_topics_are_created_once_by_whoever_comes_first_and_emptied_on_demand(own):
     address = embedded.start(own)
-    both = [threading.Thread(target=embedded.ensure_topics, args=(address,)) for _ in range(2)]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join()
+    with ThreadPoolExecutor(2) as both:
+        assert list(both.map(embedded.ensure_topics, [address, address])) == [None, None]
     send(address, b"x")
     assert embedded.end_offsets(address, TRANSACTION_TOPIC)[0] > 0
     embedded.recreate_topics(address)
     assert [embedded.end_offsets(address, topic) for topic in TOPICS] == [{0: 0}, {0: 0}]
 
 
-def test_an_unknown_topic_is_an_error_and_is_not_created(own):
+def test_a_misspelt_topic_is_an_error_and_is_not_created(own):
     address = embedded.start(own)
-    for _ in range(2):
-        with pytest.raises(BrokerError, match=r", topic typo: UnknownTopicOrPartitionError\.$"):
-            embedded.end_offsets(address, "typo")
+    with KafkaProducer(bootstrap_servers=address, max_block_ms=1000) as producer, pytest.raises(KafkaError):
+        producer.send("typo", b"lost").get(5)
+    with pytest.raises(BrokerError, match=r", topic typo: UnknownTopicOrPartitionError\.$"):
+        embedded.end_offsets(address, "typo")
 
 
 def test_clients_get_the_address_that_is_set_or_that_of_the_embedded_broker(own, settings):
