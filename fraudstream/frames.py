@@ -14,14 +14,17 @@ from fraudstream.schemas import FILES, FRAUD, TRANSACTION
 MULTILINE = frozenset({"customer.csv", "product.csv", "category.csv"})
 
 
-def read_csv(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
-    """The file as a frame with the metadata's columns and types (fraudstream.schemas), found by header, in any order.
+def read_csv(spark: SparkSession, data_dir: Path, name: str, schema: str | None = None) -> DataFrame:
+    """The file as a frame with the columns and types of ``schema`` (Spark's DDL), found by header, in any order.
+
+    Without a schema: the metadata's (fraudstream.schemas).
 
     Times are timestamp_ntz (the shop's clock), product_metadata an array of structs; what cannot be read is null.
     Raises DataError when the file is missing, empty, or lacks a column.
     """
+    columns = FILES[name] if schema is None else dict(spark.createDataFrame([], schema).dtypes)
     path = tables.find(data_dir, name)
-    found = tables.check_header(path, FILES[name])
+    found = tables.check_header(path, columns)
     text = spark.read.csv(
         str(path),
         schema=", ".join(f"`{column}` string" for column in found),
@@ -34,7 +37,7 @@ def read_csv(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
         emptyValue="",
         enforceSchema=True,
     )
-    typed = text.select(*typed_columns(FILES[name]))
+    typed = text.select(*typed_columns(columns))
     if FILES[name] is TRANSACTION:
         # as in the stream, where an empty value is the file's empty string; Spark's CSV reader makes it null
         texts = [name for name, type_ in typed.dtypes if type_ == "string"]

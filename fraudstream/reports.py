@@ -28,9 +28,9 @@ create table if not exists quantity_every_30_seconds (
     window_start text primary key, window_end text, quantity integer);
 
 create table if not exists products_by_transaction (
-    window_start text, window_end text, transaction_id text, product_id integer, product_name text,
+    window_start text, window_end text, transaction_id text, position integer, product_id integer, product_name text,
     quantity integer, fraud integer,
-    primary key (window_start, transaction_id, product_id)) without rowid;
+    primary key (window_start, transaction_id, position)) without rowid;
 create table if not exists top_products_every_minute (
     window_start text, window_end text, product_id integer, product_name text, quantity integer,
     primary key (window_start, product_id));
@@ -73,8 +73,8 @@ class Reports:
         self._update("quantity", batch, "transaction_id", "quantity")
 
     def update_products(self, batch: DataFrame) -> None:
-        """In: window, transaction_id, prediction, product_id int, product_name string or null, quantity bigint."""
-        self._update("products", batch, "transaction_id", "product_id", "product_name", "quantity")
+        """In: window, transaction_id, prediction, position (in the cart), product_id, product_name or null, quantity."""
+        self._update("products", batch, "transaction_id", "position", "product_id", "product_name", "quantity")
 
     def frauds(self, windows: int = 12) -> pd.DataFrame:
         """window_start, window_end, frauds, transactions of the newest windows that are over or end next."""

@@ -41,8 +41,11 @@ def engine_options(settings: Settings, **more: str) -> list[tuple[str, str]]:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     settings.logs.mkdir(parents=True, exist_ok=True)
     log = settings.logs / "spark.log"
+    paths = [str(jar) for jar in jars("spark")]
     options = {
-        "spark.jars": ",".join(str(jar) for jar in jars("spark")),
+        "spark.jars": ",".join(paths),
+        # the file system's class is needed before spark.jars are
+        "spark.driver.extraClassPath": os.pathsep.join(path for path in paths if "hadoop-bare-naked" in path),
         # 8 MB of stack: stopping a query in the middle of a batch overflowed the default in 36 of 55 stops
         "spark.driver.extraJavaOptions": (
             f"-Xss8m -Dlog4j2.configurationFile={LOG4J.as_uri()} -Dfraudstream.log={log}"

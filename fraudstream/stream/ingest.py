@@ -21,46 +21,38 @@ KEYS = {
 OPTIONAL = {BROWSING_TOPIC: ("customer_id",), TRANSACTION_TOPIC: ()}
 
 MAX_AHEAD_S = 60
+# of each row: its place in Kafka and in its message's list, its JSON text, its record's time, whether it is in a list
+ORIGIN = ("topic", "partition", "offset", "position", "raw_value", "sent_at", "in_list")
 QUARANTINE_COLUMNS = ("topic", "partition", "offset", "position", "raw_value", "reason")
 
 
-def rows_of_messages(messages: DataFrame, topic: str) -> DataFrame:
-    """One row for each element of each message's JSON list, every column a string, ts an int.
+def elements(messages: DataFrame) -> DataFrame:
+    """One row for each element of each message's JSON list, with where it came from.
 
-    In: Spark's Kafka source (value, topic, partition, offset, timestamp). Out: the topic's columns, ts, and of the
-    row's origin topic, partition, offset, position (in the list), raw_value, sent_at; an empty list gives no row,
-    a message that is no JSON list gives one, with raw_value the message and all columns null.
+    In: Spark's Kafka source (value, topic, partition, offset, timestamp). Out: element (JSON text) and ORIGIN; an
+    empty list gives no row; a message that is no JSON list in UTF-8 gives one, with element null.
     """
-    columns = SCHEMAS[topic]
-    strings = ", ".join(f"{name} string" for name in columns)
     text = F.try_validate_utf8(F.col("value").cast("string"))
-    elements = messages.select(
-        "topic",
-        "partition",
-        "offset",
-        F.col("timestamp").alias("sent_at"),
-        F.col("value").cast("string").alias("message"),
-        F.posexplode(F.coalesce(F.from_json(text, "array<string>"), F.array(F.lit(None)))).alias("position", "element"),
-    )
-    return elements.withColumn("row", F.from_json("element", f"{strings}, ts int")).select(
-        "row.*",
+    items = F.coalesce(F.from_json(text, "array<string>"), F.array(F.lit(None).cast("string")))
+    return messages.select("*", F.posexplode(items).alias("position", "element")).select(
+        "element",
         "topic",
         "partition",
         "offset",
         "position",
-        F.coalesce("element", "message").alias("raw_value"),
-        "sent_at",
+        F.coalesce("element", F.col("value").cast("string")).alias("raw_value"),
+        F.col("timestamp").alias("sent_at"),
         F.col("element").isNotNull().alias("in_list"),
     )
 
 
 def rejection(topic: str) -> Column:
-    """reason (string): why a row of ``rows_of_messages`` cannot be used; null for a good one."""
+    """reason (string): why a row (the topic's strings, ts, ORIGIN) cannot be used; null for a good one."""
     reasons = [
         (~F.col("in_list"), "the message is not a JSON list of objects in UTF-8"),
         (F.col("ts").isNull(), "ts is missing or no whole number"),
         (
-            F.timestamp_seconds("ts") > F.col("sent_at") + F.expr(f"interval {MAX_AHEAD_S} seconds"),
+            F.col("ts") > F.unix_timestamp("sent_at") + MAX_AHEAD_S,
             f"ts is more than {MAX_AHEAD_S} s ahead of its Kafka record",
         ),
     ]
@@ -74,8 +66,7 @@ def rejection(topic: str) -> Column:
             reasons.append((~readable_cart(), "product_metadata is no list of product_id, quantity and item_price"))
         elif type_ != "string":
             reasons.append(((text != "") & typed(name, type_).isNull(), f"{name} cannot be read as {type_}"))
-    # folded from the last, so that the first reason that holds is the one given
-    return reduce(lambda rest, item: F.when(item[0], item[1]).otherwise(rest), reversed(reasons), F.lit(None))
+    return F.coalesce(*(F.when(holds, reason) for holds, reason in reasons))
 
 
 def readable_cart() -> Column:

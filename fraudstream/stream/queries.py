@@ -1,0 +1,108 @@
+"""Starting, waiting for and stopping the streaming queries of Task 2."""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from fraudstream.errors import FraudstreamError
+
+Note = Callable[[str], None]
+LOOK_EVERY_S = 0.5
+REMIND_EVERY_S = 30
+
+
+def stop_namesake(spark: SparkSession, name: str) -> None:
+    """Stops the running query called ``name``, if any: a cell that is run twice never has two on one checkpoint."""
+    for query in spark.streams.active:
+        if query.name == name:
+            query.stop()
+            query.awaitTermination(60)
+
+
+def say_where_it_starts(checkpoint: Path, note: Note = print) -> None:
+    """Says whether a query goes on from its checkpoint or begins with the first message."""
+    commits = [int(path.name) for path in (checkpoint / "commits").glob("[0-9]*") if path.name.isdigit()]
+    if commits:
+        note(
+            f"Goes on after micro-batch {max(commits)} of {checkpoint}. "
+            "To start afresh: python -m fraudstream reset (nothing is deleted, it moves to output/earlier)."
+        )
+    else:
+        note("Starts with the first message of both topics.")
+
+
+def wait_for_first(folder: Path, query: StreamingQuery, idle_s: float | None = None, note: Note = print) -> bool:
+    """Waits until ``query`` has written a first batch to ``folder``; False when none came within ``idle_s`` seconds.
+
+    Raises FraudstreamError with the query's reason when it stops meanwhile. Ctrl-C (interrupt) ends the wait.
+    """
+    began = reminded = time.monotonic()
+    try:
+        while not any(folder.glob("batch_id=*")):
+            raise_if_failed(query)
+            now = time.monotonic()
+            if idle_s is not None and now - began > idle_s and not _busy(query):
+                note(f"No prediction within {idle_s:g} s: no transaction has arrived.")
+                return False
+            if now - reminded > REMIND_EVERY_S:
+                note("Waiting for the first transactions: run Task 1 meanwhile.")
+                reminded = now
+            time.sleep(LOOK_EVERY_S)
+    except KeyboardInterrupt:
+        note("Interrupted: not waiting any longer.")
+        return False
+    return True
+
+
+def wait_until_idle(
+    query: StreamingQuery,
+    idle_s: float | None,
+    each_look: Callable[[], None] = lambda: None,
+    note: Note = print,
+) -> None:
+    """Returns when ``query`` has had nothing to do for ``idle_s`` seconds; without a limit, when interrupted.
+
+    ``each_look`` is called twice a second. Raises FraudstreamError with the query's reason when it stops by itself.
+    """
+    seen, since = None, time.monotonic()
+    try:
+        while True:
+            raise_if_failed(query)
+            each_look()
+            rows = _batch_with_rows(query)
+            if rows != seen or _busy(query):
+                seen, since = rows, time.monotonic()
+            if idle_s is not None and time.monotonic() - since > idle_s:
+                note(f"No new message for {idle_s:g} s: the stream ends here.")
+                return
+            time.sleep(LOOK_EVERY_S)
+    except KeyboardInterrupt:
+        note("Interrupted: the stream ends here; run the notebook again to go on from its checkpoint.")
+
+
+def stop_all(queries: Iterable[StreamingQuery]) -> None:
+    """Stops each query and waits until it has."""
+    for query in queries:
+        query.stop()
+        query.awaitTermination(60)
+
+
+def raise_if_failed(query: StreamingQuery) -> None:
+    """Raises FraudstreamError with one line when ``query`` has ended with an error."""
+    failure = query.exception()
+    if failure is not None:
+        reason = str(failure).strip().splitlines()[0]
+        raise FraudstreamError(f"The query {query.name} stopped: {reason} (details in the log that 2.1 names).")
+
+
+def _busy(query: StreamingQuery) -> bool:
+    return query.status["isTriggerActive"] and query.status["isDataAvailable"]
+
+
+def _batch_with_rows(query: StreamingQuery) -> int | None:
+    """The newest micro-batch that read rows."""
+    batches = [progress.batchId for progress in query.recentProgress[-20:] if progress.numInputRows]
+    return batches[-1] if batches else None

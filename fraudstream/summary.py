@@ -1,0 +1,222 @@
+"""The account of a run: every transaction that was sent is predicted, or it is said why not."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.dataset as ds
+from kafka import KafkaConsumer, TopicPartition
+
+from fraudstream import tables
+from fraudstream.errors import OutputError
+from fraudstream.schemas import BROWSING_TOPIC, FRAUD, TRANSACTION_TOPIC
+from fraudstream.settings import Settings
+
+LATE_S = 60
+TRUE = ("true", "1")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was sent, what became of it, how fast and how well; transactions are counted by transaction_id."""
+
+    batches: int
+    events: int
+    transactions_sent: int
+    predicted: int
+    late: int
+    unmatched: int
+    quarantined: int
+    lost: int
+    frauds: int
+    seconds_p50: float | None
+    seconds_p95: float | None
+    precision: float | None
+    recall: float | None
+    unmatched_transactions: list[str] = field(default_factory=list)
+    lost_transactions: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every transaction sent is predicted or accounted for."""
+        return self.lost == 0
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What a person wants to read, as (name, value)."""
+        unit = {"seconds_p50": " s", "seconds_p95": " s"}
+        return [
+            (name.replace("_", " "), "not known" if value is None else f"{value:,}{unit.get(name, '')}")
+            for name, value in asdict(self).items()
+            if not isinstance(value, list)
+        ]
+
+    def _repr_html_(self) -> str:
+        return pd.DataFrame(self.rows(), columns=["", "value"]).to_html(index=False, border=0, justify="left")
+
+    def write(self, path: Path) -> None:
+        """Writes the summary as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a message, and the newest ts of its topic before it (both in Unix seconds)."""
+
+    values: dict
+    ts: int
+    newest_ts: int
+    place: tuple[int, int, int]
+
+    @property
+    def late(self) -> bool:
+        return self.ts < self.newest_ts - LATE_S
+
+
+def summarize(settings: Settings, client: dict) -> Summary:
+    """Compares the topics with the predictions. ``client`` holds the options of a Kafka client.
+
+    Raises OutputError when there are predictions of transactions that the topics do not hold.
+    """
+    batches = sum(1 for _ in messages(client, BROWSING_TOPIC))
+    events = sum(1 for _ in rows(client, BROWSING_TOPIC))
+    sent: dict[str, Row] = {}
+    for row in rows(client, TRANSACTION_TOPIC):
+        sent.setdefault(str(row.values.get("transaction_id")), row)
+    predictions = newest_predictions(settings.predictions)
+    strangers = set(predictions.index) - set(sent)
+    if strangers:
+        raise OutputError(
+            f"{settings.predictions} holds {len(strangers)} transactions that {TRANSACTION_TOPIC} does not: they "
+            "are of another replay. Start afresh: python -m fraudstream reset"
+        )
+    rejected, rejected_rows = _rejected(settings.quarantine)
+    missing = {key: row for key, row in sent.items() if key not in predictions.index}
+    quarantined = {key for key, row in missing.items() if row.place in rejected}
+    late = {key for key, row in missing.items() if row.late} - quarantined
+    rest = {key: row for key, row in missing.items() if key not in quarantined | late}
+    unmatched = rest.keys() - _matched(rest, client, settings.lookback_s)
+    lost = rest.keys() - unmatched
+    seconds = predictions.seconds.to_numpy()
+    precision, recall = _against_truth(predictions, settings.data_dir)
+    return Summary(
+        batches=batches,
+        events=events,
+        transactions_sent=len(sent),
+        predicted=len(predictions),
+        late=len(late),
+        unmatched=len(unmatched),
+        quarantined=rejected_rows,
+        lost=len(lost),
+        frauds=int((predictions.prediction == 1).sum()),
+        seconds_p50=round(float(np.percentile(seconds, 50)), 3) if len(seconds) else None,
+        seconds_p95=round(float(np.percentile(seconds, 95)), 3) if len(seconds) else None,
+        precision=precision,
+        recall=recall,
+        unmatched_transactions=sorted(unmatched),
+        lost_transactions=sorted(lost),
+    )
+
+
+def messages(client: dict, topic: str) -> Iterator[tuple[int, int, list]]:
+    """partition, offset and list of rows of every message of ``topic`` that is a JSON list, first to last."""
+    consumer = KafkaConsumer(**client, group_id=None, enable_auto_commit=False, consumer_timeout_ms=10_000)
+    try:
+        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning()
+        ends = consumer.end_offsets(partitions)
+        left = {partition for partition in partitions if consumer.position(partition) < ends[partition]}
+        while left:
+            record = next(consumer)
+            value = _list(record.value)
+            if value is not None:
+                yield record.partition, record.offset, value
+            partition = TopicPartition(topic, record.partition)
+            if record.offset + 1 >= ends[partition]:
+                left.discard(partition)
+    finally:
+        consumer.close()
+
+
+def rows(client: dict, topic: str) -> Iterator[Row]:
+    """Every row of ``topic`` that is a JSON object, in order."""
+    newest = 0
+    for partition, offset, elements in messages(client, topic):
+        for position, values in enumerate(elements):
+            if isinstance(values, dict):
+                ts = values["ts"] if isinstance(values.get("ts"), int) else newest
+                yield Row(values, ts, newest, (partition, offset, position))
+        newest = max([newest, *(row["ts"] for row in elements if isinstance(row, dict) and _plausible(row))])
+
+
+def newest_predictions(folder: Path) -> pd.DataFrame:
+    """By transaction_id: prediction, batch_id (of the newest one), seconds (from ts to the first one's directory)."""
+    columns = ["transaction_id", "ts", "prediction"]
+    batches = []
+    for directory in folder.glob("batch_id=*"):
+        table = ds.dataset(directory, format="parquet").to_table(columns=columns).to_pandas()
+        table["batch_id"] = int(directory.name.split("=")[1])
+        table["seconds"] = directory.stat().st_ctime - table.ts
+        batches.append(table)
+    found = pd.concat(batches) if batches else pd.DataFrame(columns=[*columns, "batch_id", "seconds"])
+    found = found.sort_values("batch_id").groupby("transaction_id")
+    return pd.DataFrame(
+        {"prediction": found.prediction.last(), "batch_id": found.batch_id.last(), "seconds": found.seconds.first()}
+    )
+
+
+def _list(value: bytes | None) -> list | None:
+    try:
+        parsed = json.loads(value or b"null")
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, list) else None
+
+
+def _plausible(row: dict) -> bool:
+    """Whether the row's ts could move the watermark: a whole number that is not far in the future."""
+    return isinstance(row.get("ts"), int) and row["ts"] < datetime.now().timestamp() + LATE_S
+
+
+def _rejected(folder: Path) -> tuple[set[tuple[int, int, int]], int]:
+    """Places (partition, offset, position) of the quarantined transactions, and the rows quarantined of both topics."""
+    if not any(folder.glob("batch_id=*")):
+        return set(), 0
+    table = ds.dataset(folder, format="parquet", partitioning="hive").to_table().to_pandas()
+    own = table[table.topic == TRANSACTION_TOPIC]
+    return set(zip(own.partition, own.offset, own.position, strict=True)), len(table)
+
+
+def _matched(transactions: dict[str, Row], client: dict, lookback_s: int) -> set[str]:
+    """Of ``transactions`` those with an event in their session, not after the checkout, in time and remembered."""
+    by_session: dict[str, list[str]] = {}
+    for key, row in transactions.items():
+        by_session.setdefault(row.values.get("session_id"), []).append(key)
+    matched = set()
+    for event in rows(client, BROWSING_TOPIC) if by_session else ():
+        for key in by_session.get(event.values.get("session_id"), ()):
+            row = transactions[key]
+            remembered = row.ts - lookback_s <= event.ts <= row.ts + LATE_S
+            before = pd.Timestamp(event.values["event_time"]) <= pd.Timestamp(row.values["created_at"])
+            if remembered and before and not event.late:
+                matched.add(key)
+    return matched
+
+
+def _against_truth(predictions: pd.DataFrame, data_dir: Path) -> tuple[float | None, float | None]:
+    """precision and recall of the predictions against new_fraud_transaction.csv; None where they can't be told."""
+    if not (data_dir / "new_fraud_transaction.csv").exists() or predictions.empty:
+        return None, None
+    truth = tables.rows(tables.find(data_dir, "new_fraud_transaction.csv"), FRAUD)
+    frauds = {row["transaction_id"] for row in truth if row["is_fraud"].strip().lower() in TRUE}
+    actual = predictions.index.isin(frauds)
+    said = (predictions.prediction == 1).to_numpy()
+    both = int((actual & said).sum())
+    precision = round(both / int(said.sum()), 4) if said.any() else None
+    recall = round(both / int(actual.sum()), 4) if actual.any() else None
+    return precision, recall
