@@ -65,9 +65,10 @@ def start(settings: Settings, note: Note = print) -> str:
     with _one_at_a_time(folder, note):
         if process.is_running(folder):
             address = config.address(folder)
-            if address is None or not _wait(folder, address, note):
+            if address is not None and _wait(folder, address, note):
+                return address
+            if process.is_running(folder):  # and not one that was just killed
                 raise BrokerError(f"{_status(folder)!r}. Stop it, then start again.")
-            return address
         class_path = f"{jars('broker', note)[0].parent}/*"
         return _start(folder, class_path, note)
 
