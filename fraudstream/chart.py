@@ -17,7 +17,7 @@ from fraudstream.errors import DataError
 
 MELBOURNE = ZoneInfo("Australia/Melbourne")
 LINE_COLOUR, QUIET_COLOUR = "#1f5a96", "#5f6b76"
-MARGIN_S = 5
+MARGIN, LEAST_MARGIN_S = 0.02, 1.0
 POLL_MS, NOTE_AFTER_S = 500, 10
 PNG_DPI = 150
 
@@ -124,9 +124,10 @@ class SuccessChart:
         if not self.counts:
             return
         self.line.set_data(self._x, self.counts)
-        margin = MARGIN_S / dates.SEC_PER_DAY
         if self.axes.get_autoscalex_on():
-            self.axes.set_xlim(min(self._x) - margin, max(self._x) + margin, auto=True)
+            first, last = min(self._x), max(self._x)
+            margin = max(MARGIN * (last - first), LEAST_MARGIN_S / dates.SEC_PER_DAY)
+            self.axes.set_xlim(first - margin, last + margin, auto=True)
         if self.axes.get_autoscaley_on():
             self.axes.set_ylim(0, max(self.counts) * 1.15 + 1, auto=True)
         self.axes.set_xlabel(f"ts: when the batch was sent, Melbourne time, {self._day()}")
@@ -137,7 +138,7 @@ class SuccessChart:
         self.axes.autoscale(True)
         self.draw()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.figure.savefig(path, dpi=PNG_DPI)
+        self.figure.savefig(path, dpi=PNG_DPI, bbox_inches="tight", pad_inches=0.2)
         return path
 
     def _day(self) -> str:
