@@ -73,7 +73,7 @@ class Reports:
         self._update("quantity", batch, "transaction_id", "quantity")
 
     def update_products(self, batch: DataFrame) -> None:
-        """In: window, transaction_id, prediction, position (in the cart), product_id, product_name or null, quantity."""
+        """In: window, transaction_id, prediction, position (in the cart), product_id, product_name, quantity."""
         self._update("products", batch, "transaction_id", "position", "product_id", "product_name", "quantity")
 
     def frauds(self, windows: int = 12) -> pd.DataFrame:

@@ -1,0 +1,43 @@
+"""Starting afresh: what an earlier replay left moves aside, and the topics are emptied. Nothing is deleted."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from fraudstream.broker import bootstrap, end_offsets, ensure_topics, recreate_topics
+from fraudstream.errors import BrokerError
+from fraudstream.schemas import TOPICS
+from fraudstream.settings import Settings
+
+
+def belongings(settings: Settings) -> list[Path]:
+    """What belongs to one replay: results and checkpoints, which make sense only together."""
+    names = ("successful_transactions.png", "summary.json")
+    folders = (settings.predictions, settings.checkpoints, settings.quarantine, settings.notebooks)
+    return [*folders, settings.reports, *(settings.output_dir / name for name in names)]
+
+
+def start_afresh(settings: Settings, *, empty_topics: bool = False, note: Callable[[str], None] = print) -> str:
+    """Moves the results of earlier replays to ``earlier/<time>`` and empties both topics; returns Kafka's address.
+
+    The embedded broker's topics are this project's own. Topics of another Kafka that hold messages are emptied only
+    when ``empty_topics`` says so; otherwise BrokerError, and nothing has changed.
+    """
+    address = bootstrap(settings, note)
+    ensure_topics(address)
+    messages = sum(sum(end_offsets(address, topic).values()) for topic in TOPICS)
+    if messages and not (settings.embedded_broker or empty_topics):
+        raise BrokerError(
+            f"The topics {', '.join(TOPICS)} at {address} hold {messages:,} messages of an earlier replay. "
+            "To delete these messages and start afresh, say --empty-topics."
+        )
+    left = [path for path in belongings(settings) if path.exists()]
+    if left:
+        earlier = settings.output_dir / "earlier" / f"{datetime.now():%Y-%m-%dT%H%M%S}"
+        earlier.mkdir(parents=True)
+        for path in left:
+            path.rename(earlier / path.name)
+        note(f"What the last replay left is in {earlier} now.")
+    if messages:
+        recreate_topics(address)
+    return address

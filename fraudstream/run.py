@@ -1,0 +1,157 @@
+"""The three notebooks, headless and at the same time, and the account of what they did."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from fraudstream.broker import client_options
+from fraudstream.errors import FraudstreamError
+from fraudstream.fresh import start_afresh
+from fraudstream.notebook import ensure_data, ensure_model
+from fraudstream.settings import PROJECT, Settings
+from fraudstream.summary import Summary, summarize
+
+NOTEBOOKS = {
+    "Task 1": PROJECT / "A2B-Task1_producer.ipynb",
+    "Task 2": PROJECT / "A2B-Task2_spark_streaming.ipynb",
+    "Task 3": PROJECT / "A2B-Task3_consumer.ipynb",
+}
+DEFAULT_BATCHES = 120
+IDLE_S = 15
+
+
+@dataclass
+class Watcher:
+    """Shows how far each notebook is: a moving line each on a terminal, elsewhere what the notebooks print."""
+
+    console: Console
+    progress: Progress
+
+    def add(self, name: str, cells: int) -> TaskID:
+        return self.progress.add_task(name, total=cells, said="waiting for its turn")
+
+    def reached(self, task: TaskID, cell: int) -> None:
+        self.progress.update(task, completed=cell)
+
+    def said(self, name: str, task: TaskID, text: str) -> None:
+        line = text.strip().splitlines()[-1] if text.strip() else ""
+        if not line:
+            return
+        self.progress.update(task, said=line[:110])
+        if not self.console.is_terminal:
+            self.console.print(f"{name}: {line}", highlight=False, markup=False)
+
+
+class WatchedClient(NotebookClient):
+    """A notebook client that passes on what the cells print."""
+
+    on_text: Callable[[str], None] = staticmethod(lambda text: None)
+
+    def process_message(self, msg, cell, cell_index):
+        if msg["msg_type"] == "stream" and msg["content"]["name"] == "stdout":
+            self.on_text(msg["content"]["text"])
+        return super().process_message(msg, cell, cell_index)
+
+
+def run(settings: Settings, *, empty_topics: bool = False, console: Console | None = None) -> Summary:
+    """Replays the stream through all three notebooks; returns the account, which is in summary.json, too.
+
+    Makes what is missing first (data, model, broker); what an earlier run left moves to ``output/earlier``.
+    Raises FraudstreamError when a notebook does not finish.
+    """
+    console = console or Console()
+    ensure_data(settings)
+    ensure_model(settings)
+    settings = _headless(settings)
+    address = start_afresh(settings, empty_topics=empty_topics, note=console.print)
+    console.print(f"Kafka: {address}. {settings.batches} batches, one every {settings.interval_s:g} s.")
+    with _progress(console) as progress:
+        asyncio.run(_run_all(settings, Watcher(console, progress)))
+    summary = summarize(settings, client_options(settings))
+    summary.write(settings.output_dir / "summary.json")
+    console.print(_table(summary))
+    return summary
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a kernel that shall find these settings."""
+    values = {
+        variable: "" if getattr(settings, name) is None else str(getattr(settings, name))
+        for name, variable in settings.environment_names().items()
+    }
+    return {**os.environ, **values}
+
+
+def _headless(settings: Settings) -> Settings:
+    """The settings of a run that nobody watches: it ends by itself."""
+    return settings.model_copy(
+        update={
+            "batches": settings.batches or DEFAULT_BATCHES,
+            "idle_s": settings.idle_s or max(IDLE_S, 3 * settings.interval_s),
+        }
+    )
+
+
+async def _run_all(settings: Settings, watcher: Watcher) -> None:
+    """Task 2 and Task 3 listen first, so that the latencies are those of a running system; then Task 1 sends."""
+    listening = [asyncio.create_task(_run_one(name, settings, watcher), name=name) for name in ("Task 2", "Task 3")]
+    sending = asyncio.create_task(_send_when_listening(settings, watcher, listening), name="Task 1")
+    tasks = [sending, *listening]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _send_when_listening(settings: Settings, watcher: Watcher, listening: list[asyncio.Task]) -> None:
+    started = settings.checkpoints / "products" / "metadata"
+    while not started.exists() and not any(task.done() for task in listening):
+        await asyncio.sleep(0.2)
+    await _run_one("Task 1", settings, watcher)
+
+
+async def _run_one(name: str, settings: Settings, watcher: Watcher) -> None:
+    notebook = nbformat.read(NOTEBOOKS[name], as_version=4)
+    task = watcher.add(name, len(notebook.cells))
+    client = WatchedClient(
+        notebook,
+        timeout=None,
+        resources={"metadata": {"path": str(PROJECT)}},
+        on_cell_start=lambda cell, cell_index: watcher.reached(task, cell_index),
+    )
+    client.on_text = lambda text: watcher.said(name, task, text)
+    try:
+        await client.async_execute(env=environment(settings))
+        watcher.reached(task, len(notebook.cells))
+        watcher.said(name, task, "finished")
+    except CellExecutionError as error:
+        raise FraudstreamError(f"{NOTEBOOKS[name].name} stopped: {error.ename}: {error.evalue}") from error
+    finally:
+        settings.notebooks.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, settings.notebooks / NOTEBOOKS[name].name)
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn(), TextColumn("{task.fields[said]}"))
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def _table(summary: Summary) -> Table:
+    table = Table(title="Every transaction sent is predicted or accounted for" if summary.complete else "NOT COMPLETE")
+    table.add_column("")
+    table.add_column("value", justify="right")
+    for name, value in summary.rows():
+        table.add_row(name, value)
+    return table
