@@ -1,6 +1,7 @@
 """Counts of successful transactions -> a line that moves. Source: 3.2 and 3.3."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -19,6 +20,7 @@ MELBOURNE = ZoneInfo("Australia/Melbourne")
 LINE_COLOUR, QUIET_COLOUR = "#1f5a96", "#5f6b76"
 MARGIN, LEAST_MARGIN_S = 0.02, 1.0
 POLL_MS, NOTE_AFTER_S = 500, 10
+FIRST_PATIENCE = 10
 PNG_DPI = 150
 
 
@@ -49,21 +51,21 @@ def arrivals(
 ) -> Iterator[list[Batch]]:
     """What has arrived since the last look, from the beginning of the topic: (ts, rows) of each message in order.
 
-    Ends after ``idle_s`` seconds without a message (None: only when interrupted). A message that is no batch is said
-    in one line and left out.
+    Ends after ``idle_s`` seconds without a message, or ten times as long when there has been none at all, as the
+    producer may start later (None: only when interrupted). A message that is no batch is said in one line and left out.
     """
     if consumer.assignment():
         consumer.seek_to_beginning()
-    any_yet, quiet_since, said = False, time.monotonic(), False
-    while idle_s is None or time.monotonic() - quiet_since < idle_s:
+    limit_s, quiet_since, said = math.inf if idle_s is None else FIRST_PATIENCE * idle_s, time.monotonic(), False
+    while (quiet_s := time.monotonic() - quiet_since) < limit_s:
         messages = [message for several in consumer.poll(timeout_ms=POLL_MS).values() for message in several]
         if messages:
-            any_yet, quiet_since, said = True, time.monotonic(), False
+            limit_s, quiet_since, said = math.inf if idle_s is None else idle_s, time.monotonic(), False
             yield _batches(messages, note)
-        elif not said and time.monotonic() - quiet_since > NOTE_AFTER_S:
-            note(f"No message for {NOTE_AFTER_S} s: still listening. Interrupt the cell to end.")
+        elif quiet_s > NOTE_AFTER_S and not said:
             said = True
-    note(f"{'No more messages' if any_yet else 'No message at all'} for {idle_s:g} s: the chart ends here.")
+            note(f"No message for {quiet_s:.0f} s: still listening. Interrupt the cell to end.")
+    note(f"No message for {quiet_s:.0f} s: the chart ends here.")
 
 
 def _batches(messages: list[Any], note: Callable[[str], None]) -> list[Batch]:

@@ -137,8 +137,19 @@ def test_task_3_draws_every_batch_once_and_keeps_the_picture(folder, broker):
     assert {colour: count for count, colour in picture.getcolors(1 << 20)}[(0x1F, 0x5A, 0x96)] > 500
 
 
-def test_task_3_without_any_message_ends_with_a_note(folder):
-    assert "No message at all for 3 s: the chart ends here." in printed(execute(load(TASK_3)))
+def test_task_3_interrupted_keeps_the_finished_picture(folder):
+    execute(load(TASK_1))
+    interrupt = "chart.draw()\n        import os, signal\n        os.kill(os.getpid(), signal.SIGINT)"
+    text = printed(execute(load(TASK_3, ("chart.draw()", interrupt))))
+    assert "Interrupted: the chart stays as it is." in text
+    assert "3 batches, 3 transactions, 2 successful." in text
+
+
+def test_task_3_without_any_message_ends_with_a_note(folder, monkeypatch):
+    monkeypatch.setenv("FRAUDSTREAM_IDLE_S", "0.2")
+    text = printed(execute(load(TASK_3)))
+    assert "No message for 2 s: the chart ends here." in text
+    assert "0 batches, 0 transactions, 0 successful." in text
 
 
 def source(path: Path, kind: str) -> list[str]:
