@@ -1,9 +1,10 @@
 """Counts of successful transactions -> a line that moves. Source: 3.2 and 3.3."""
 
+import asyncio
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from fraudstream.errors import DataError
 MELBOURNE = ZoneInfo("Australia/Melbourne")
 LINE_COLOUR, QUIET_COLOUR = "#1f5a96", "#5f6b76"
 MARGIN, LEAST_MARGIN_S = 0.02, 1.0
-POLL_MS, NOTE_AFTER_S = 500, 10
+POLL_MS, BROWSER_S, NOTE_AFTER_S = 100, 0.05, 10
 FIRST_PATIENCE = 10
 PNG_DPI = 150
 
@@ -46,18 +47,22 @@ def read_batch(message: Any) -> Batch:
     return ts, rows
 
 
-def arrivals(
+async def arrivals(
     consumer: KafkaConsumer, idle_s: float | None, note: Callable[[str], None] = print
-) -> Iterator[list[Batch]]:
+) -> AsyncIterator[list[Batch]]:
     """What has arrived since the last look, from the beginning of the topic: (ts, rows) of each message in order.
 
     Ends after ``idle_s`` seconds without a message, or ten times as long when there has been none at all, as the
     producer may start later (None: only when interrupted). A message that is no batch is said in one line and left out.
+
+    Asynchronous, because a figure in the notebook is drawn in a conversation with the browser: the kernel gives its
+    answers (the first picture, zoom, pan) between two looks. In a plain loop the figure stays blank until the end.
     """
     if consumer.assignment():
         consumer.seek_to_beginning()
     limit_s, quiet_since, said = math.inf if idle_s is None else FIRST_PATIENCE * idle_s, time.monotonic(), False
     while (quiet_s := time.monotonic() - quiet_since) < limit_s:
+        await asyncio.sleep(BROWSER_S)
         messages = [message for several in consumer.poll(timeout_ms=POLL_MS).values() for message in several]
         if messages:
             limit_s, quiet_since, said = math.inf if idle_s is None else idle_s, time.monotonic(), False
@@ -156,7 +161,7 @@ class SuccessChart:
         axes.xaxis.set_major_locator(dates.AutoDateLocator(tz=MELBOURNE, minticks=4, maxticks=9))
         axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S", tz=MELBOURNE))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-        axes.tick_params(colors=QUIET_COLOUR, length=0)
+        axes.tick_params(colors=QUIET_COLOUR, length=0, pad=7)
         axes.grid(color="#e3e7ea", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right", "left"]].set_visible(False)

@@ -1,5 +1,6 @@
 """The chart: one point a batch, in order, in Melbourne's time, and a view that stays where the user put it."""
 
+import asyncio
 from collections import namedtuple
 
 import matplotlib
@@ -64,10 +65,17 @@ class OnePoll:
         return self.answers.pop() if self.answers else {}
 
 
+def collected(consumer, idle_s, note):
+    async def collect():
+        return [batches async for batches in arrivals(consumer, idle_s, note)]
+
+    return asyncio.run(collect())
+
+
 def test_a_bad_message_is_said_and_the_others_go_on():
     notes = []
     good = Message(b"[]")
-    assert list(arrivals(OnePoll(good, Message(b"?"), good), 0.01, notes.append)) == [[(1745818012, [])] * 2]
+    assert collected(OnePoll(good, Message(b"?"), good), 0.01, notes.append) == [[(1745818012, [])] * 2]
     assert notes == [
         "transactions, partition 0, offset 4: not JSON (Expecting value: line 1 column 1 (char 0)). "
         "Left out of the chart.",
@@ -77,7 +85,7 @@ def test_a_bad_message_is_said_and_the_others_go_on():
 
 def test_the_first_message_is_waited_for_ten_times_as_long_but_not_for_ever():
     notes = []
-    assert list(arrivals(OnePoll(), 0.1, notes.append)) == []
+    assert collected(OnePoll(), 0.1, notes.append) == []
     assert notes == ["No message for 1 s: the chart ends here."]
 
 

@@ -15,6 +15,7 @@ from fraudstream.broker import recreate_topics
 from fraudstream.schemas import TOPICS
 from fraudstream.settings import PROJECT
 
+VIEW = "application/vnd.jupyter.widget-view+json"
 TASK_1, TASK_3 = PROJECT / "A2B-Task1_producer.ipynb", PROJECT / "A2B-Task3_consumer.ipynb"
 
 
@@ -143,6 +144,30 @@ def test_task_3_interrupted_keeps_the_finished_picture(folder):
     text = printed(execute(load(TASK_3, ("chart.draw()", interrupt))))
     assert "Interrupted: the chart stays as it is." in text
     assert "3 batches, 3 transactions, 2 successful." in text
+
+
+class Browser(NotebookClient):
+    """Does what a browser does once it shows the figure: it says so, while the loop's cell is running."""
+
+    said = False
+
+    def process_message(self, msg, cell, cell_index):
+        if "chart.draw()" in cell.source and not self.said:
+            self.said = True
+            outputs = [output for shown in self.nb.cells for output in shown.get("outputs", []) if "data" in output]
+            (view,) = [out.data[VIEW] for out in outputs if VIEW in out.data]
+            data = {"method": "custom", "content": {"type": "initialized"}}
+            self.kc.shell_channel.send(self.kc.session.msg("comm_msg", {"comm_id": view["model_id"], "data": data}))
+        return super().process_message(msg, cell, cell_index)
+
+
+def test_task_3_answers_the_figure_while_its_loop_runs(folder, monkeypatch):
+    notebook = load(TASK_3)
+    (loop,) = [cell for cell in notebook.cells if "chart.draw()" in cell.source]
+    loop.source += "\nprint('the figure is shown while the loop runs:', not figure.canvas.syncing_data_url)"
+    monkeypatch.setenv("FRAUDSTREAM_IDLE_S", "0.2")
+    Browser(notebook, timeout=120, resources={"metadata": {"path": str(PROJECT)}}).execute()
+    assert "the figure is shown while the loop runs: True" in printed(notebook)
 
 
 def test_task_3_without_any_message_ends_with_a_note(folder, monkeypatch):
