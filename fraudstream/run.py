@@ -116,7 +116,7 @@ async def _run_all(settings: Settings, watcher: Watcher) -> None:
 
 
 async def _send_when_listening(settings: Settings, watcher: Watcher, listening: list[asyncio.Task]) -> None:
-    started = settings.checkpoints / "products" / "metadata"
+    started = settings.checkpoints / "predictions" / "metadata"
     while not started.exists() and not any(task.done() for task in listening):
         await asyncio.sleep(0.2)
     await _run_one("Task 1", settings, watcher)

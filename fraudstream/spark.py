@@ -9,13 +9,16 @@ from fraudstream.settings import Settings
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
 
-# Measured on 2 cores, see benchmarks/README.md
+# Chosen by measurement on 2 cores: benchmarks/README.md has the figures
 STREAM_OPTIONS = {
-    # one partition a core pair: each partition of each stateful operator costs a state store commit a micro-batch
+    # each partition of each stateful step costs a task and a commit in every micro-batch, and a batch is 200 rows
     "spark.sql.shuffle.partitions": "1",
-    # an empty micro-batch after each full one would only move the watermark: nothing is emitted by it in update mode
+    # an empty micro-batch after each full one would only move the watermark: in update mode it emits nothing
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
-    # state outgrows the heap with the lookback; the changelog writes what changed, not a snapshot
+    # generating code takes longer than 200 rows do: a quarter of a micro-batch and of its processor time
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    # the state of an hour's events outgrows the heap; the changelog writes what changed, not all of it
     "spark.sql.streaming.stateStore.providerClass": (
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
     ),
@@ -25,14 +28,13 @@ STREAM_OPTIONS = {
     "spark.sql.streaming.checkpointFileManagerClass": (
         "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
     ),
-    "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     # the reports list the predictions' directories: in the driver, not as a Spark job
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000000",
 }
 
 
-def engine_options(settings: Settings, **more: str) -> list[tuple[str, str]]:
-    """Options for SparkConf.setAll: jars, log file, memory, ports and what was measured to be fast.
+def engine_options(settings: Settings, more: dict[str, str] = STREAM_OPTIONS) -> list[tuple[str, str]]:
+    """Options for SparkConf.setAll: jars, log file, memory, ports, and ``more``: what was measured to be fast.
 
     Raises RuntimeMissingError without Java 17 or newer, or when the jars can't be had.
     """
@@ -48,12 +50,12 @@ def engine_options(settings: Settings, **more: str) -> list[tuple[str, str]]:
         "spark.driver.extraClassPath": os.pathsep.join(path for path in paths if "hadoop-bare-naked" in path),
         # 8 MB of stack: stopping a query in the middle of a batch overflowed the default in 36 of 55 stops
         "spark.driver.extraJavaOptions": (
-            f"-Xss8m -Dlog4j2.configurationFile={LOG4J.as_uri()} -Dfraudstream.log={log}"
+            f'-Xss8m -XX:+UseParallelGC -Dlog4j2.configurationFile={LOG4J.as_uri()} "-Dfraudstream.log={log}"'
         ),
         "spark.driver.memory": "2g",
         "spark.ui.port": "0",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
-        **STREAM_OPTIONS,
+        "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     }
     return list({**options, **more}.items())

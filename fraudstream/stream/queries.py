@@ -1,5 +1,6 @@
 """Starting, waiting for and stopping the streaming queries of Task 2."""
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,6 +13,8 @@ from fraudstream.errors import FraudstreamError
 Note = Callable[[str], None]
 LOOK_EVERY_S = 0.5
 REMIND_EVERY_S = 30
+# Task 1 may be started later than this: the first message has ten times as long to come as any other
+FIRST_PATIENCE = 10
 
 
 def stop_namesake(spark: SparkSession, name: str) -> None:
@@ -35,17 +38,18 @@ def say_where_it_starts(checkpoint: Path, note: Note = print) -> None:
 
 
 def wait_for_first(folder: Path, query: StreamingQuery, idle_s: float | None = None, note: Note = print) -> bool:
-    """Waits until ``query`` has written a first batch to ``folder``; False when none came within ``idle_s`` seconds.
+    """Waits until ``query`` has written a first batch to ``folder``; False when none came (FIRST_PATIENCE, ``idle_s``).
 
     Raises FraudstreamError with the query's reason when it stops meanwhile. Ctrl-C (interrupt) ends the wait.
     """
     began = reminded = time.monotonic()
+    limit_s = math.inf if idle_s is None else FIRST_PATIENCE * idle_s
     try:
         while not any(folder.glob("batch_id=*")):
             raise_if_failed(query)
             now = time.monotonic()
-            if idle_s is not None and now - began > idle_s and not _busy(query):
-                note(f"No prediction within {idle_s:g} s: no transaction has arrived.")
+            if now - began > limit_s and not _busy(query):
+                note(f"No prediction within {limit_s:g} s: no transaction has arrived.")
                 return False
             if now - reminded > REMIND_EVERY_S:
                 note("Waiting for the first transactions: run Task 1 meanwhile.")

@@ -11,10 +11,11 @@ from pyspark.ml.feature import Imputer, OneHotEncoder, StringIndexer, VectorAsse
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from fraudstream import model
+from fraudstream import model, tables
 from fraudstream.errors import DataError
 from fraudstream.features import batch_features
 from fraudstream.frames import read_browsing, read_csv, read_labels, read_profiles
+from fraudstream.schemas import PAST_FILES
 from fraudstream.settings import Settings
 from fraudstream.spark import engine_options
 from fraudstream.train.judge import Scores, judge, write_judgement
@@ -39,6 +40,7 @@ NUMBERS = (
 # the last fifth of the time judges what the first four fifths taught: a random split would let the future teach
 TRAIN_SHARE = 0.8
 SEED = 42
+TRAINING_OPTIONS = {"spark.sql.shuffle.partitions": "4", "spark.driver.memory": "4g"}
 CLASSIFIERS = {
     "random_forest": lambda: RandomForestClassifier(
         labelCol="label", weightCol="weight", numTrees=60, maxDepth=10, minInstancesPerNode=5, seed=SEED
@@ -55,6 +57,7 @@ def train(settings: Settings, model_zip: Path | None = None, note: Callable[[str
     Beside the zip: metrics.json and the plots. Raises DataError for missing or unusable files.
     """
     target = model_zip or settings.model
+    tables.check_files(settings.data_dir, PAST_FILES)  # before Spark takes its time to start
     spark = _session(settings)
     try:
         examples = labelled_examples(spark, settings.data_dir).cache()
@@ -71,7 +74,7 @@ def train(settings: Settings, model_zip: Path | None = None, note: Callable[[str
             saved = Path(folder) / model.FOLDER
             fitted[best].write().save(saved.as_uri())
             model.pack(saved, target)
-        write_judgement(scores, best, target.parent)
+        write_judgement(scores, best, target)
         note(f"Saved {best.replace('_', ' ')} as {target}: the larger area under the precision-recall curve.")
         return target
     finally:
@@ -129,5 +132,5 @@ def pipeline(classifier: str) -> Pipeline:
 
 def _session(settings: Settings) -> SparkSession:
     conf = SparkConf().setMaster(settings.spark_master).setAppName("fraudstream training")
-    conf.setAll(engine_options(settings, **{"spark.sql.shuffle.partitions": "4", "spark.driver.memory": "4g"}))
+    conf.setAll(engine_options(settings, TRAINING_OPTIONS))
     return SparkSession.builder.config(conf=conf).getOrCreate()
