@@ -1,6 +1,8 @@
-"""The command line: python -m fraudstream."""
+"""Live fraud prediction for an online shop: Kafka, Spark Structured Streaming and Spark ML in three notebooks."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +10,25 @@ import typer
 
 from fraudstream import broker as kafka_broker
 from fraudstream.errors import FraudstreamError
-from fraudstream.settings import load_settings
+from fraudstream.settings import Settings, load_settings
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-broker = typer.Typer(help="The embedded Kafka broker, one for each output folder.", no_args_is_help=True)
+app = typer.Typer(help=__doc__, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+broker = typer.Typer(help="The embedded Kafka broker, one for each output folder.", rich_markup_mode=None)
 app.add_typer(broker, name="broker")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the CSV files (default: FRAUDSTREAM_DATA_DIR or data).")]
+EmptyTopics = Annotated[
+    bool, typer.Option("--empty-topics", help="Empty the topics of a Kafka that is not the embedded one.")
+]
+Wait = Annotated[float, typer.Option(help="Seconds to wait for a Kafka that is not the embedded one.", min=0)]
+
+
+@app.callback(invoke_without_command=True)
+@broker.callback(invoke_without_command=True)
+def show_help(context: typer.Context) -> None:
+    """A command without its subcommand shows what there is."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
@@ -44,14 +58,18 @@ def train(
 def run(
     batches: Annotated[int | None, typer.Option(help="Batches to send (default: FRAUDSTREAM_BATCHES or 120).")] = None,
     interval: Annotated[float | None, typer.Option(help="Seconds between two batches.")] = None,
-    empty_topics: Annotated[
-        bool, typer.Option(help="Empty the topics of a Kafka that is not the embedded one.")
-    ] = False,
+    empty_topics: EmptyTopics = False,
+    wait: Wait = 60,
 ) -> None:
-    """Run the three notebooks headless; exit code 0 only if every transaction sent is predicted or accounted for."""
+    """Run the three notebooks headless; exit code 0 only if every transaction sent is predicted or accounted for.
+
+    Data, model and broker are made where they are missing. A broker that did not run before is stopped at the end.
+    """
     from fraudstream.run import run
 
-    summary = run(_settings(batches=batches, interval_s=interval), empty_topics=empty_topics)
+    settings = _settings(batches=batches, interval_s=interval)
+    with _broker_as_found(settings):
+        summary = run(settings, empty_topics=empty_topics, wait_s=wait)
     if not summary.complete:
         raise FraudstreamError(
             f"{summary.lost} transactions are neither predicted nor accounted for: see summary.json."
@@ -59,15 +77,13 @@ def run(
 
 
 @app.command()
-def reset(
-    empty_topics: Annotated[
-        bool, typer.Option(help="Empty the topics of a Kafka that is not the embedded one.")
-    ] = False,
-) -> None:
+def reset(empty_topics: EmptyTopics = False, wait: Wait = 60) -> None:
     """Start afresh: results and checkpoints move to output/earlier, the topics are emptied."""
     from fraudstream.fresh import start_afresh
 
-    start_afresh(_settings(), empty_topics=empty_topics)
+    settings = _settings()
+    with _broker_as_found(settings):
+        start_afresh(settings, empty_topics=empty_topics, wait_s=wait)
 
 
 @broker.command()
@@ -88,8 +104,19 @@ def status() -> None:
     print(kafka_broker.status(_settings()))
 
 
-def _settings(**given):
+def _settings(**given: object) -> Settings:
     return load_settings(**{name: value for name, value in given.items() if value is not None})
+
+
+@contextmanager
+def _broker_as_found(settings: Settings) -> Iterator[None]:
+    """Stops the embedded broker at the end, unless it ran before: no command leaves a process behind unasked."""
+    ran = kafka_broker.status(settings).running
+    try:
+        yield
+    finally:
+        if not ran:
+            kafka_broker.stop(settings)
 
 
 def main() -> None:

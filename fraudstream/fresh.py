@@ -17,13 +17,17 @@ def belongings(settings: Settings) -> list[Path]:
     return [*folders, settings.reports, *(settings.output_dir / name for name in names)]
 
 
-def start_afresh(settings: Settings, *, empty_topics: bool = False, note: Callable[[str], None] = print) -> str:
+def start_afresh(
+    settings: Settings, *, empty_topics: bool = False, wait_s: float = 60, note: Callable[[str], None] = print
+) -> str:
     """Moves the results of earlier replays to ``earlier/<time>`` and empties both topics; returns Kafka's address.
+
+    A Kafka that is not the embedded one may take ``wait_s`` seconds to answer, or BrokerError.
 
     The embedded broker's topics are this project's own. Topics of another Kafka that hold messages are emptied only
     when ``empty_topics`` says so; otherwise BrokerError, and nothing has changed.
     """
-    address = bootstrap(settings, note)
+    address = bootstrap(settings, note, wait_s)
     ensure_topics(address)
     messages = sum(sum(end_offsets(address, topic).values()) for topic in TOPICS)
     if messages and not (settings.embedded_broker or empty_topics):

@@ -1,9 +1,13 @@
-"""Finds the Java that runs Kafka, Ivy and Spark: JAVA_HOME first, then PATH, as Spark itself does."""
+"""Finds the Java that runs Kafka, Ivy and Spark: JAVA_HOME first, then PATH, as Spark itself does.
+
+``python -m fraudstream.java`` shows it, or says what to install and ends with exit code 1.
+"""
 
 import os
 import re
 import shutil
 import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -60,3 +64,10 @@ def _ask(program: Path, option: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RuntimeMissingError(f"{program} {option} does not run: {error}. {REMEDY}") from error
     return answer.stdout + answer.stderr
+
+
+if __name__ == "__main__":
+    try:
+        print(java())
+    except RuntimeMissingError as error:
+        sys.exit(f"{type(error).__name__}: {error}")

@@ -1,5 +1,6 @@
 """The model's zip: the folder my_ML_model with metadata and stages inside (2.6)."""
 
+import hashlib
 import shutil
 import zipfile
 from pathlib import Path
@@ -18,6 +19,11 @@ def pack(folder: Path, target: Path) -> None:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             archive.write(file, Path(FOLDER) / file.relative_to(folder))
     unfinished.replace(target)
+
+
+def sha256(path: Path) -> str:
+    """Which zip it is, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def check(path: Path) -> Path:

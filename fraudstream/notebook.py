@@ -2,7 +2,7 @@
 
 import html
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -16,9 +16,9 @@ from IPython.display import Code, display
 
 from fraudstream import tables
 from fraudstream.errors import DataError, FraudstreamError
+from fraudstream.model import check as check_model
+from fraudstream.schemas import STREAM_FILES
 from fraudstream.settings import PROJECT, Settings
-
-STREAM_FILES = ("new_browsing_behaviour.csv", "new_transaction.csv")
 
 
 class SettingsTable:
@@ -67,7 +67,7 @@ def waiting(what: str) -> Iterator[None]:
     print(f"{what}: done in {monotonic() - since:.0f} s.", flush=True)
 
 
-def ensure_data(settings: Settings, files: tuple[str, ...] = STREAM_FILES) -> None:
+def ensure_data(settings: Settings, files: Iterable[str] = STREAM_FILES) -> None:
     """Check that ``files`` are in the data folder; a project without any data of the stream makes its own first.
 
     Three notebooks may ask at the same moment: one makes the data, the others wait.
@@ -92,16 +92,18 @@ def ensure_model(settings: Settings) -> None:
     """Check that the model's zip is there; train it first when it is not.
 
     Training has a process of its own: the notebook's Spark, made later, must not inherit its Java virtual machine.
-    Raises DataError when there is nothing to train from.
+    Only the project's own model is made; one that FRAUDSTREAM_MODEL names has to be there.
+    Raises DataError when there is nothing to train from, ModelError when the zip is missing or is no model.
     """
     settings.cache.mkdir(parents=True, exist_ok=True)
     with FileLock(settings.cache / "model.lock"):
-        if not settings.model.exists():
+        if settings.model == PROJECT / "models" / "my_ML_model.zip" and not settings.model.exists():
             with (
                 waiting(f"No model yet: training one for {settings.model}"),
                 ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
             ):
                 pool.submit(_train, settings).result()
+    check_model(settings.model)
 
 
 def _train(settings: Settings) -> None:

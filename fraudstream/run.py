@@ -12,10 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from fraudstream import tables
 from fraudstream.broker import client_options
 from fraudstream.errors import FraudstreamError
 from fraudstream.fresh import start_afresh
+from fraudstream.java import java
 from fraudstream.notebook import ensure_data, ensure_model
+from fraudstream.schemas import STATIC_FILES, STREAM_FILES
 from fraudstream.settings import PROJECT, Settings
 from fraudstream.summary import Summary, summarize
 
@@ -61,17 +64,22 @@ class WatchedClient(NotebookClient):
         return super().process_message(msg, cell, cell_index)
 
 
-def run(settings: Settings, *, empty_topics: bool = False, console: Console | None = None) -> Summary:
+def run(
+    settings: Settings, *, empty_topics: bool = False, wait_s: float = 60, console: Console | None = None
+) -> Summary:
     """Replays the stream through all three notebooks; returns the account, which is in summary.json, too.
 
     Makes what is missing first (data, model, broker); what an earlier run left moves to ``output/earlier``.
-    Raises FraudstreamError when a notebook does not finish.
+    Raises FraudstreamError when Java, a file, the model or Kafka (after ``wait_s`` seconds) is missing, before anything
+    is moved; and when a notebook does not finish.
     """
     console = console or Console()
+    java()
     ensure_data(settings)
+    tables.check_files(settings.data_dir, {**STATIC_FILES, **STREAM_FILES})
     ensure_model(settings)
     settings = _headless(settings)
-    address = start_afresh(settings, empty_topics=empty_topics, note=console.print)
+    address = start_afresh(settings, empty_topics=empty_topics, wait_s=wait_s, note=console.print)
     console.print(f"Kafka: {address}. {settings.batches} batches, one every {settings.interval_s:g} s.")
     with _progress(console) as progress:
         asyncio.run(_run_all(settings, Watcher(console, progress)))

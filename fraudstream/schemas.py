@@ -82,6 +82,16 @@ FILES: dict[str, Schema] = {
 OPTIONAL_FILES = frozenset({"new_fraud_transaction.csv"})
 
 
+# what the training reads, and what the replay and Task 2 read: file name -> columns that must be there
+PAST_FILES = {
+    name: FILES[name]
+    for name in ("browsing_behaviour.csv", "transactions.csv", "customer.csv", "fraud_transaction.csv")
+}
+STATIC_FILES = {name: FILES[name] for name in ("customer.csv", "product.csv", "category.csv", "transactions.csv")}
+# one semester's browsing file has no customer_id
+STREAM_FILES: dict[str, Schema] = {"new_browsing_behaviour.csv": BROWSING, "new_transaction.csv": TRANSACTION}
+
+
 def ddl(schema: Schema) -> str:
     """The schema as Spark SQL DDL, for example ``category_id int, cat_level1 string``."""
     return ", ".join(f"`{name}` {type_}" for name, type_ in schema.items())

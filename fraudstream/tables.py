@@ -5,7 +5,7 @@ Nothing is converted here: a value is the text that stands in the file (requirem
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from fraudstream.errors import DataError
@@ -48,6 +48,15 @@ def check_header(path: Path, columns: Iterable[str]) -> list[str]:
     if next(records, None) is None:
         raise DataError(f"{path.name}: has a header but no rows. Put the complete file in {path.parent}.")
     return names
+
+
+def check_files(data_dir: Path, files: Mapping[str, Iterable[str]]) -> None:
+    """A look at every file before anything starts: file name -> columns that must be there.
+
+    Raises DataError for the first that is missing or as ``check_header`` says.
+    """
+    for name, columns in files.items():
+        check_header(find(data_dir, name), columns)
 
 
 def rows(path: Path, columns: Iterable[str]) -> Iterator[Row]:

@@ -61,6 +61,8 @@ def start(settings: Settings, note: Note = print) -> str:
     Raises RuntimeMissingError (no Java, no jars) or BrokerError with the cause and the log file's name.
     """
     folder = settings.broker_dir
+    if not process.is_running(folder):
+        java()  # nothing is written where Kafka could not run
     folder.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(folder, note):
         if process.is_running(folder):

@@ -18,6 +18,12 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from fraudstream.model import sha256
+
+METRICS = "metrics.json"
+PLOTS = ("roc.png", "precision_recall.png", "confusion_matrices.png", "feature_importance.png")
+JUDGEMENT = (METRICS, *PLOTS)
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -83,10 +89,12 @@ def _importance(fitted: PipelineModel, scored: DataFrame) -> dict[str, float]:
     return dict(sorted(importance.items(), key=lambda item: -item[1]))
 
 
-def write_judgement(scores: dict[str, Scores], best: str, folder: Path) -> None:
-    """metrics.json and roc.png, precision_recall.png, confusion_matrices.png, feature_importance.png in ``folder``."""
-    metrics = {"saved": best, "models": {name: score.figures() for name, score in scores.items()}}
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+def write_judgement(scores: dict[str, Scores], best: str, model_zip: Path) -> None:
+    """JUDGEMENT beside the zip; metrics.json holds the zip's sha256, so that it is known which model it judges."""
+    folder = model_zip.parent
+    figures = {name: score.figures() for name, score in scores.items()}
+    metrics = {"saved": best, "sha256": sha256(model_zip), "models": figures}
+    (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
     for file, display in (("roc", RocCurveDisplay), ("precision_recall", PrecisionRecallDisplay)):
         figure = Figure(figsize=(6, 5), layout="constrained")
         axes = figure.subplots()

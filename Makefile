@@ -1,0 +1,42 @@
+# `make` lists the targets. Each sets up what it needs; PYTHON names the Python that .venv is made with.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lab bench lint docs clean distclean
+PYTHON ?= python3
+BIN := .venv/bin
+NOTEBOOKS := $(wildcard *.ipynb)
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Virtual environment, pinned requirements, Java; does only what is missing
+	@PYTHON="$(PYTHON)" sh tools/setup.sh
+
+run: setup ## Data, model, broker, all three notebooks at once, and the account of it
+	$(BIN)/python -m fraudstream run
+
+test: lint ## Lint, then all tests
+	$(BIN)/python -m pytest
+
+lab: setup ## The broker and JupyterLab on 127.0.0.1, to run the notebooks cell by cell
+	$(BIN)/python -m fraudstream broker start
+	$(BIN)/jupyter lab --ip 127.0.0.1 $(shell [ $$(id -u) -ne 0 ] || echo --allow-root)
+
+bench: setup ## Seconds from ts to prediction over 300 batches; results in output/bench
+	FRAUDSTREAM_OUTPUT_DIR=output/bench $(BIN)/python -m fraudstream run --batches 300
+
+lint: setup ## Code, notebooks and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/nbstripout --verify --keep-id $(NOTEBOOKS)
+
+docs: setup ## Write settings and commands, as the code has them, into README.md
+	$(BIN)/python tools/readme.py
+
+clean: ## Remove results, generated data and the trained model; what you put there stays
+	@if [ -x $(BIN)/python ]; then $(BIN)/python tools/clean.py; fi
+	rm -rf .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean ## The same, and the downloads: .venv and .cache
+	rm -rf .venv .cache

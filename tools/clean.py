@@ -1,0 +1,46 @@
+"""What `make clean` removes: results, and the data and the model that this project made. What you put there stays."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from fraudstream import broker
+from fraudstream.generate import manifest
+from fraudstream.settings import PROJECT, load_settings
+from fraudstream.train.judge import JUDGEMENT, METRICS, sha256
+
+
+def generated_data(data_dir: Path) -> Iterator[Path]:
+    """The CSV files that are still as the generator wrote them, and its own notes beside them."""
+    made = manifest.load(data_dir)
+    if made is not None:
+        present = manifest.hashes(data_dir)
+        yield from (data_dir / name for name, digest in present.items() if made.files.get(name) == digest)
+        yield from (data_dir / manifest.NAME, data_dir / ".generate.lock")
+
+
+def trained_model(model_zip: Path) -> Iterator[Path]:
+    """The zip, its metrics and its plots, where the metrics are those of this very zip."""
+    metrics = model_zip.with_name(METRICS)
+    if model_zip.is_file() and metrics.is_file() and json.loads(metrics.read_text()).get("sha256") == sha256(model_zip):
+        yield model_zip
+        yield from (model_zip.with_name(name) for name in JUDGEMENT)
+
+
+def main() -> None:
+    """Stops the broker of output/, then removes what was made in the project's own folders, and says so."""
+    settings = load_settings(
+        data_dir=PROJECT / "data", model=PROJECT / "models" / "my_ML_model.zip", output_dir=PROJECT / "output"
+    )
+    broker.stop(settings)
+    for path in [*generated_data(settings.data_dir), *trained_model(settings.model)]:
+        path.unlink(missing_ok=True)
+        print(f"removed {path.relative_to(PROJECT)}")
+    if settings.output_dir.exists():
+        shutil.rmtree(settings.output_dir)
+        print(f"removed {settings.output_dir.relative_to(PROJECT)}")
+
+
+if __name__ == "__main__":
+    main()
