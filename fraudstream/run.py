@@ -2,10 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import nbformat
+from filelock import FileLock, Timeout
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from rich.console import Console
@@ -58,6 +61,18 @@ class WatchedClient(NotebookClient):
 
     on_text: Callable[[str], None] = staticmethod(lambda text: None)
 
+    @asynccontextmanager
+    async def async_setup_kernel(self, **kwargs: Any) -> AsyncIterator[None]:
+        """As in the base class, but signals are left alone: Ctrl-C cancels all notebooks, and each ends its kernel."""
+        self.km = self.create_kernel_manager()
+        try:
+            await self.async_start_new_kernel(**kwargs)
+            await self.async_start_new_kernel_client()
+            yield
+        finally:
+            if self.km is not None:
+                await self._async_cleanup_kernel()
+
     def process_message(self, msg, cell, cell_index):
         if msg["msg_type"] == "stream" and msg["content"]["name"] == "stdout":
             self.on_text(msg["content"]["text"])
@@ -79,14 +94,28 @@ def run(
     tables.check_files(settings.data_dir, {**STATIC_FILES, **STREAM_FILES})
     ensure_model(settings)
     settings = _headless(settings)
-    address = start_afresh(settings, empty_topics=empty_topics, wait_s=wait_s, note=console.print)
-    console.print(f"Kafka: {address}. {settings.batches} batches, one every {settings.interval_s:g} s.")
-    with _progress(console) as progress:
-        asyncio.run(_run_all(settings, Watcher(console, progress)))
-    summary = summarize(settings, client_options(settings))
-    summary.write(settings.output_dir / "summary.json")
+    with _alone(settings):
+        address = start_afresh(settings, empty_topics=empty_topics, wait_s=wait_s, note=console.print)
+        console.print(f"Kafka: {address}. {settings.batches} batches, one every {settings.interval_s:g} s.")
+        with _progress(console) as progress:
+            asyncio.run(_run_all(settings, Watcher(console, progress)))
+        summary = summarize(settings, client_options(settings))
+        summary.write(settings.output_dir / "summary.json")
     console.print(_table(summary))
     return summary
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Holds the output folder for this run; raises FraudstreamError when another run has it."""
+    settings.output_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(settings.output_dir / "run.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise FraudstreamError(
+            f"Another run uses {settings.output_dir}. Wait until it ends, or set FRAUDSTREAM_OUTPUT_DIR elsewhere."
+        ) from error
 
 
 def environment(settings: Settings) -> dict[str, str]:
