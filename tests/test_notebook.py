@@ -1,0 +1,46 @@
+"""What notebook cells show, and what they make when it is missing."""
+
+import pytest
+
+from fraudstream import notebook
+from fraudstream.errors import DataError
+from fraudstream.notebook import STREAM_FILES, SettingsTable, ensure_data
+from fraudstream.schemas import FILES
+from fraudstream.settings import load_settings
+
+
+def test_settings_table_names_every_setting_its_value_and_its_meaning(settings):
+    rows = SettingsTable(settings).rows
+    assert [name for name, _, _ in rows] == list(settings.environment_names().values())
+    assert ("FRAUDSTREAM_INTERVAL_S", "1.0", "seconds between two batches") in rows
+    assert ("FRAUDSTREAM_BATCHES", "", rows[3][2]) == rows[3]
+    assert all(meaning for _, _, meaning in rows)
+
+
+def test_settings_table_escapes_what_html_would_read():
+    table = SettingsTable(load_settings(spark_master="<b>local</b>"))
+    assert "&lt;b&gt;local&lt;/b&gt;" in table._repr_html_()
+
+
+def test_a_project_without_data_makes_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(notebook, "PROJECT", tmp_path)
+    ensure_data(load_settings(data_dir=tmp_path / "data"))
+    assert {path.name for path in (tmp_path / "data").glob("*.csv")} == set(FILES)
+    assert capsys.readouterr().out.startswith(f"No data yet: making them in {tmp_path / 'data'} ...")
+
+
+@pytest.mark.parametrize("there", STREAM_FILES)
+def test_somebody_s_own_data_are_never_filled_up(tmp_path, monkeypatch, there):
+    monkeypatch.setattr(notebook, "PROJECT", tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / there).touch()
+    (missing,) = set(STREAM_FILES) - {there}
+    with pytest.raises(DataError, match=f"^{missing}: not found in "):
+        ensure_data(load_settings(data_dir=tmp_path / "data"))
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [there]
+
+
+def test_another_data_folder_is_never_filled(tmp_path):
+    with pytest.raises(DataError, match=r"^new_browsing_behaviour.csv, new_transaction.csv: not found in "):
+        ensure_data(load_settings(data_dir=tmp_path))
+    assert list(tmp_path.iterdir()) == []
