@@ -31,10 +31,10 @@ lint: setup ## Code, notebooks and the direction of imports
 	$(BIN)/nbstripout --verify --keep-id $(NOTEBOOKS)
 
 docs: setup ## Write settings and commands, as the code has them, into README.md
-	$(BIN)/python tools/readme.py
+	$(BIN)/python -m tools.readme
 
 clean: ## Remove results, generated data and the trained model; what you put there stays
-	@if [ -x $(BIN)/python ]; then $(BIN)/python tools/clean.py; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tools.clean; fi
 	rm -rf .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 

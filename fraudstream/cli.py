@@ -1,8 +1,6 @@
 """Live fraud prediction for an online shop: Kafka, Spark Structured Streaming and Spark ML in three notebooks."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -34,24 +32,31 @@ def show_help(context: typer.Context) -> None:
 @app.command()
 def generate(
     data_dir: DataDir = None,
-    scale: Annotated[float, typer.Option(help="Times the default size.", min=0.001)] = 1.0,
+    scale: Annotated[float, typer.Option(help="Times the default size, from 0.01 to 20.")] = 1.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files, byte for byte.")] = 42,
 ) -> None:
     """Make the shop's data. Files that this command did not write are never overwritten."""
+    settings = _settings(data_dir=data_dir)
     from fraudstream.generate import generate
 
-    generate(_settings(data_dir=data_dir).data_dir, scale=scale, seed=seed)
+    generate(settings.data_dir, scale=scale, seed=seed)
 
 
 @app.command()
 def train(
     data_dir: DataDir = None,
-    model_dir: Annotated[Path | None, typer.Option(help="Folder for my_ML_model.zip, metrics and plots.")] = None,
+    model_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for my_ML_model.zip, metrics, plots (default: that of FRAUDSTREAM_MODEL, or models)."
+        ),
+    ] = None,
 ) -> None:
     """Train a random forest and gradient-boosted trees on the past, and save the better one."""
+    settings = _settings(data_dir=data_dir, model=model_dir and model_dir / "my_ML_model.zip")
     from fraudstream.train import train
 
-    train(_settings(data_dir=data_dir, model=model_dir and model_dir / "my_ML_model.zip"))
+    train(settings)
 
 
 @app.command()
@@ -65,11 +70,10 @@ def run(
 
     Data, model and broker are made where they are missing. A broker that did not run before is stopped at the end.
     """
+    settings = _settings(batches=batches, interval_s=interval)
     from fraudstream.run import run
 
-    settings = _settings(batches=batches, interval_s=interval)
-    with _broker_as_found(settings):
-        summary = run(settings, empty_topics=empty_topics, wait_s=wait)
+    summary = run(settings, empty_topics=empty_topics, wait_s=wait)
     if not summary.complete:
         raise FraudstreamError(
             f"{summary.lost} transactions are neither predicted nor accounted for: see summary.json."
@@ -82,7 +86,7 @@ def reset(empty_topics: EmptyTopics = False, wait: Wait = 60) -> None:
     from fraudstream.fresh import start_afresh
 
     settings = _settings()
-    with _broker_as_found(settings):
+    with kafka_broker.as_found(settings):
         start_afresh(settings, empty_topics=empty_topics, wait_s=wait)
 
 
@@ -106,17 +110,6 @@ def status() -> None:
 
 def _settings(**given: object) -> Settings:
     return load_settings(**{name: value for name, value in given.items() if value is not None})
-
-
-@contextmanager
-def _broker_as_found(settings: Settings) -> Iterator[None]:
-    """Stops the embedded broker at the end, unless it ran before: no command leaves a process behind unasked."""
-    ran = kafka_broker.status(settings).running
-    try:
-        yield
-    finally:
-        if not ran:
-            kafka_broker.stop(settings)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from fraudstream import tables
-from fraudstream.broker import client_options
+from fraudstream.broker import as_found, client_options
 from fraudstream.errors import FraudstreamError
 from fraudstream.fresh import start_afresh
 from fraudstream.java import java
@@ -94,7 +94,7 @@ def run(
     tables.check_files(settings.data_dir, {**STATIC_FILES, **STREAM_FILES})
     ensure_model(settings)
     settings = _headless(settings)
-    with _alone(settings):
+    with _alone(settings), as_found(settings):
         address = start_afresh(settings, empty_topics=empty_topics, wait_s=wait_s, note=console.print)
         console.print(f"Kafka: {address}. {settings.batches} batches, one every {settings.interval_s:g} s.")
         with _progress(console) as progress:

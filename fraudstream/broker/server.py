@@ -89,6 +89,17 @@ def stop(settings: Settings) -> bool:
         return True
 
 
+@contextmanager
+def as_found(settings: Settings) -> Iterator[None]:
+    """Around something that starts the broker: stopped at the end, unless it ran before. Nothing stays unasked."""
+    ran = status(settings).running
+    try:
+        yield
+    finally:
+        if not ran:
+            stop(settings)
+
+
 def status(settings: Settings) -> Status:
     """Whether the broker of this output folder runs and answers, where, and what it takes."""
     folder = settings.broker_dir

@@ -1,0 +1,145 @@
+"""The command line as a user meets it: whole messages, exit codes, and nothing half written."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fraudstream import broker as embedded
+from fraudstream.java import REMEDY
+from fraudstream.schemas import FILES
+from fraudstream.settings import PROJECT, Settings, load_settings
+
+
+def fraudstream(*arguments, **environment):
+    """Run the real command with nothing of the settings in its environment but what is given."""
+    inherited = {k: v for k, v in os.environ.items() if k not in {*Settings.environment_names().values(), "JAVA_HOME"}}
+    command = [sys.executable, "-m", "fraudstream", *arguments]
+    return subprocess.run(
+        command, cwd=PROJECT, env=inherited | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+
+
+@dataclass
+class Shop:
+    """A data folder, a model and an output folder of an earlier run; everything is there."""
+
+    data: Path
+    model: Path
+    output: Path
+
+    def refuses(self, *arguments, **environment):
+        """What the command says on standard error, once it has ended with 1 and left the output folder alone."""
+        folders = {
+            "FRAUDSTREAM_DATA_DIR": str(self.data),
+            "FRAUDSTREAM_MODEL": str(self.model),
+            "FRAUDSTREAM_OUTPUT_DIR": str(self.output),
+        }
+        before = self.results()
+        ended = fraudstream(*arguments, **(folders | environment))
+        assert (ended.returncode, self.results()) == (1, before)
+        return ended.stderr
+
+    def results(self):
+        """Everything in the output folder but the lock that keeps two runs apart."""
+        return sorted(path for path in self.output.rglob("*") if path.suffix != ".lock")
+
+
+@pytest.fixture
+def shop(tmp_path):
+    shop = Shop(tmp_path / "data", tmp_path / "my_ML_model.zip", tmp_path / "output")
+    (shop.output / "predictions" / "batch_id=0").mkdir(parents=True)
+    shop.data.mkdir()
+    for name, columns in FILES.items():
+        (shop.data / name).write_text(",".join(columns) + "\n" + "," * (len(columns) - 1) + "\n")
+    with zipfile.ZipFile(shop.model, "w") as archive:
+        for part in ("metadata", "stages"):
+            archive.writestr(f"my_ML_model/{part}/part-00000", "")
+    return shop
+
+
+@pytest.mark.parametrize("group", [(), ("broker",)])
+def test_without_a_command_the_help_is_shown(group):
+    shown, asked_for = fraudstream(*group), fraudstream(*group, "--help")
+    assert (shown.returncode, shown.stdout) == (0, asked_for.stdout)
+    assert "Commands:" in shown.stdout
+
+
+def test_a_bad_setting_is_named(shop):
+    expected = "SettingsError: FRAUDSTREAM_INTERVAL_S='0': Input should be greater than 0.\n"
+    assert shop.refuses("run", FRAUDSTREAM_INTERVAL_S="0") == expected
+
+
+def test_a_missing_file_of_the_past_is_named(shop):
+    (shop.data / "browsing_behaviour.csv").unlink()
+    assert shop.refuses("train") == (
+        f"DataError: browsing_behaviour.csv: not found in {shop.data}. "
+        "Put it there, or set FRAUDSTREAM_DATA_DIR to its folder.\n"
+    )
+
+
+def test_missing_files_of_the_stream_are_named(shop):
+    for name in ("new_browsing_behaviour.csv", "new_transaction.csv"):
+        (shop.data / name).unlink()
+    assert shop.refuses("run") == (
+        f"DataError: new_browsing_behaviour.csv, new_transaction.csv: not found in {shop.data}. Put the files there, "
+        "set FRAUDSTREAM_DATA_DIR to their folder, or make data with: python -m fraudstream generate\n"
+    )
+
+
+@pytest.mark.parametrize(("command", "file"), [("train", "transactions.csv"), ("run", "new_transaction.csv")])
+def test_a_renamed_column_is_named(shop, command, file):
+    path = shop.data / file
+    path.write_text(path.read_text().replace("created_at", "createdAt"))
+    found = ", ".join(["createdAt", *list(FILES[file])[1:]])
+    expected = f"DataError: {file}: no column created_at (found: {found}). Rename it, or see data/README.md.\n"
+    assert shop.refuses(command) == expected
+
+
+def test_a_file_without_rows_is_named(shop):
+    (shop.data / "customer.csv").write_text(",".join(FILES["customer.csv"]) + "\n")
+    expected = f"DataError: customer.csv: has a header but no rows. Put the complete file in {shop.data}.\n"
+    assert shop.refuses("run") == expected
+
+
+def test_a_missing_model_is_named(shop):
+    shop.model.unlink()
+    assert shop.refuses("run") == (
+        f"ModelError: {shop.model}: no such model. Train one (python -m fraudstream train) or set FRAUDSTREAM_MODEL.\n"
+    )
+
+
+def test_a_model_that_is_no_zip_is_named(shop):
+    shop.model.write_text("no zip")
+    assert shop.refuses("run") == (
+        f"ModelError: {shop.model}: not a zip file. Zip the folder my_ML_model that PipelineModel.save wrote.\n"
+    )
+
+
+def test_a_kafka_that_does_not_answer_is_named(shop):
+    assert shop.refuses("run", "--wait", "1", KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1") == (
+        "BrokerError: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1: no Kafka answers there after 1 s. Start it, correct the "
+        "address, or leave the setting empty for the embedded broker.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "train", "broker start"])
+def test_without_java_one_line_says_what_to_install(shop, command):
+    expected = f"RuntimeMissingError: Java is missing: JAVA_HOME is not set, and PATH has no java. {REMEDY}\n"
+    assert shop.refuses(*command.split(), PATH="/nowhere") == expected
+
+
+@pytest.mark.parametrize("ran_before", [False, True])
+def test_a_command_leaves_the_broker_as_it_found_it(shop, ran_before):
+    own = load_settings(output_dir=shop.output, bootstrap_servers="")
+    try:
+        if ran_before:
+            embedded.start(own)
+        ended = fraudstream("reset", FRAUDSTREAM_OUTPUT_DIR=str(shop.output))
+        assert (ended.returncode, embedded.status(own).running) == (0, ran_before)
+    finally:
+        embedded.stop(own)
