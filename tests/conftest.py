@@ -1,12 +1,19 @@
 """What the tests share: real engines, started once for the run and stopped by their own process at the end."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyspark import SparkConf
+from pyspark.sql import SparkSession
 
 from fraudstream import broker as embedded
-from fraudstream.settings import Settings, load_settings
+from fraudstream.generate import generate
+from fraudstream.settings import PROJECT, Settings, load_settings
+from fraudstream.spark import STREAM_OPTIONS, engine_options
 
 
 @pytest.fixture
@@ -25,3 +32,37 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield embedded.start(own)
     finally:
         embedded.stop(own)
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one Spark of the tests' own process, set up like the stream's, in Melbourne's time zone."""
+    own = load_settings(output_dir=tmp_path_factory.mktemp("spark"), spark_master="local[2]")
+    conf = SparkConf().setMaster(own.spark_master).setAppName("tests").setAll(engine_options(own, STREAM_OPTIONS))
+    conf.set("spark.sql.session.timeZone", "Australia/Melbourne").set("spark.driver.memory", "1g")
+    session = SparkSession.builder.config(conf=conf).getOrCreate()
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def shop_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All files of a generated shop of a thirtieth of the default size: 3,000 new browsing rows. Not to be changed."""
+    folder = tmp_path_factory.mktemp("shop")
+    generate(folder, scale=0.03, seed=2, progress=False)  # frauds all through the past
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory: pytest.TempPathFactory, shop_dir: Path) -> Path:
+    """What `train` leaves of the generated shop: my_ML_model.zip, metrics and plots. Not to be changed."""
+    folder = tmp_path_factory.mktemp("model")
+    command = [sys.executable, "-m", "fraudstream", "train", "--data-dir", str(shop_dir), "--model-dir", str(folder)]
+    environment = {
+        **os.environ,
+        "FRAUDSTREAM_OUTPUT_DIR": str(tmp_path_factory.mktemp("training")),
+        "SPARK_MASTER": "local[2]",
+    }
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder

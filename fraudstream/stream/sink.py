@@ -23,12 +23,13 @@ def write_batch(table: pa.Table, folder: Path, batch_id: int, even_if_empty: boo
     """Writes one micro-batch as one parquet file; True if it is new.
 
     A directory that is there is final: a batch that Spark runs again after a crash changes nothing. The file is
-    written under a hidden name, which readers pass over, and renamed once.
+    written under a hidden name, which readers pass over, and renamed once. (To Spark a name that begins with an
+    underscore is hidden only if there is no equals sign in it.)
     """
     final = batch_dir(folder, batch_id)
     if final.exists() or (table.num_rows == 0 and not even_if_empty):
         return False
-    hidden = folder / f"_writing-batch_id={batch_id}"
+    hidden = folder / f"_unfinished-{batch_id}"
     if hidden.exists():
         shutil.rmtree(hidden)
     hidden.mkdir(parents=True)
@@ -75,7 +76,9 @@ class PredictionSink:
         """Leaves the query's id beside its predictions before the first of them."""
         query = _query_id(self.checkpoint / "metadata", "id")
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / QUERY_FILE).write_text(json.dumps({"query_id": query}) + "\n")
+        unfinished = self.folder / f"{QUERY_FILE}.unfinished"
+        unfinished.write_text(json.dumps({"query_id": query}) + "\n")
+        unfinished.replace(self.folder / QUERY_FILE)
         self._bound = True
 
 
