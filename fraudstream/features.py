@@ -4,10 +4,15 @@ The stream's join and groupBy stand in the Task 2 notebook, where they are grade
 ``batch_features``. A test compares the two row by row.
 """
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from fraudstream.schemas import PRODUCT_METADATA, TRANSACTION, Schema
+from fraudstream.schemas import CUSTOMER_FEATURES, PRODUCT_METADATA, SESSION_FEATURES, TRANSACTION, Schema
+from fraudstream.settings import Settings
 
 # Part A's three levels of browsing events: buying, looking at products, wandering about
 LEVELS = {
@@ -19,12 +24,33 @@ LEVELS = {
 PARTS_OF_DAY = {"evening": 18, "afternoon": 12, "morning": 6, "night": 0}
 
 TRANSACTION_COLUMNS = tuple(TRANSACTION)
-SESSION_FEATURES = ("l1_count", "l2_count", "l3_count", "l1_ratio", "l2_ratio", "time_of_day")
-CUSTOMER_FEATURES = ("gender", "age", "first_join_year", "num_purchases")
-FEATURES = SESSION_FEATURES + CUSTOMER_FEATURES
+FEATURES = (*SESSION_FEATURES, *CUSTOMER_FEATURES)
 
 # The shop's clock is not Melbourne's: its times carry no zone, so that no daylight saving bends them
 SHOP_TIME = "timestamp_ntz"
+
+
+@dataclass(frozen=True)
+class Readings:
+    """How part A's wording is read where it leaves a choice; a model must get the reading that it was trained on.
+
+    ``purchases``: num_purchases counts the customer's past transactions before_checkout, all_past ones, or the
+    successful_past ones. ``midpoint``: time_of_day is that of the middle between the timestamps of the first and the
+    last event, or of the mean of their two hours. ``age``: in days / 365.25, rounded, or as difference of the years.
+    """
+
+    purchases: str = "before_checkout"
+    midpoint: str = "timestamps"
+    age: str = "days"
+
+    @classmethod
+    def of(cls, settings: Settings) -> Readings:
+        """The readings that the settings choose."""
+        return cls(settings.purchases, settings.midpoint, settings.age)
+
+
+OURS = Readings()
+SUCCESS = "success"
 
 
 def typed(name: str, type_: str) -> Column:
@@ -65,59 +91,84 @@ def percentage(level: str) -> Column:
     return F.coalesce(F.try_divide(100 * F.col(f"{level}_count"), events), F.lit(0.0))
 
 
-def part_of_day() -> Column:
-    """time_of_day (string): morning [6,12), afternoon [12,18), evening [18,24), night [0,6), of the span's midpoint."""
+def midpoint_hour(midpoint: str = OURS.midpoint) -> Column:
+    """The hour of day (int) in the middle of the span: between its timestamps, or the mean of its two hours."""
     first, last = F.col("first_browsed_at"), F.col("last_browsed_at")
-    hour = F.hour(first + (last - first) / 2)
+    if midpoint == "hours":
+        return F.floor((F.hour(first) + F.hour(last)) / 2)
+    return F.hour(first + (last - first) / 2)
+
+
+def part_of_day(midpoint: str = OURS.midpoint) -> Column:
+    """time_of_day (string): morning [6,12), afternoon [12,18), evening [18,24), night [0,6), of the span's midpoint."""
+    hour = midpoint_hour(midpoint)
     name = F.lit(None).cast("string")
     for part, begins in sorted(PARTS_OF_DAY.items(), key=lambda item: item[1]):
         name = F.when(hour >= begins, part).otherwise(name)
     return name
 
 
-def with_session_features(sessions: DataFrame) -> DataFrame:
+def with_session_features(sessions: DataFrame, readings: Readings = OURS) -> DataFrame:
     """Adds l1_ratio, l2_ratio (double, percent) and time_of_day (string) to counts and span; drops the span."""
     return sessions.withColumns(
-        {"l1_ratio": percentage("l1"), "l2_ratio": percentage("l2"), "time_of_day": part_of_day()}
+        {"l1_ratio": percentage("l1"), "l2_ratio": percentage("l2"), "time_of_day": part_of_day(readings.midpoint)}
     ).drop("first_browsed_at", "last_browsed_at")
 
 
-def customer_profiles(customers: DataFrame, past_transactions: DataFrame) -> DataFrame:
+def customer_profiles(customers: DataFrame, past_transactions: DataFrame, readings: Readings = OURS) -> DataFrame:
     """One row a customer of either file, with what the customer features need.
 
     In: customer.csv and transactions.csv, typed. Out: customer_id int, gender string, birthdate date,
-    first_join_date date, purchased_at array<timestamp_ntz>.
+    first_join_date date, purchased_at array<timestamp_ntz>: of the purchases that ``readings`` count.
     """
+    if readings.purchases == "successful_past":
+        past_transactions = past_transactions.where(F.lower("payment_status") == SUCCESS)
     purchases = past_transactions.groupBy("customer_id").agg(F.collect_list("created_at").alias("purchased_at"))
     people = customers.select("customer_id", "gender", "birthdate", "first_join_date")
     return people.join(purchases, on="customer_id", how="full").where("customer_id is not null")
 
 
-def with_customer_features(transactions: DataFrame, profiles: DataFrame) -> DataFrame:
+def age_in_years(age: str = OURS.age) -> Column:
+    """age (int) when buying: days / 365.25, rounded half up, or the difference of the calendar years."""
+    if age == "years":
+        return F.year("created_at") - F.year("birthdate")
+    return F.round(F.date_diff(F.to_date("created_at"), F.col("birthdate")) / 365.25).cast("int")
+
+
+def purchases_counted(purchases: str = OURS.purchases) -> Column:
+    """num_purchases (int): the profile's purchases before created_at, or all of them; 0 without any."""
+    counted = F.col("purchased_at")
+    if purchases == "before_checkout":
+        counted = F.filter(counted, lambda purchased_at: purchased_at < F.col("created_at"))
+    return F.coalesce(F.size(counted), F.lit(0))
+
+
+def with_customer_features(transactions: DataFrame, profiles: DataFrame, readings: Readings = OURS) -> DataFrame:
     """Adds gender string, age int (years), first_join_year int, num_purchases int; null where the customer is unknown.
 
-    In: transactions with customer_id and created_at; profiles as of ``customer_profiles``. No row is lost: left join.
-    num_purchases counts the past purchases before created_at and is 0 for a customer without any.
+    In: transactions with customer_id and created_at; profiles as of ``customer_profiles`` with the same ``readings``.
+    No row is lost: left join. num_purchases is 0 for a customer without any.
     """
-    days = F.date_diff(F.to_date("created_at"), F.col("birthdate"))
-    earlier = F.filter("purchased_at", lambda purchased_at: purchased_at < F.col("created_at"))
     return (
         transactions.join(profiles, on="customer_id", how="left")
         .withColumns(
             {
-                "age": F.round(days / 365.25).cast("int"),
+                "age": age_in_years(readings.age),
                 "first_join_year": F.year("first_join_date"),
-                "num_purchases": F.coalesce(F.size(earlier), F.lit(0)),
+                "num_purchases": purchases_counted(readings.purchases),
             }
         )
         .drop("birthdate", "first_join_date", "purchased_at")
     )
 
 
-def batch_features(transactions: DataFrame, browsing: DataFrame, profiles: DataFrame) -> DataFrame:
+def batch_features(
+    transactions: DataFrame, browsing: DataFrame, profiles: DataFrame, readings: Readings = OURS
+) -> DataFrame:
     """The stream's features of finished files: one row for each transaction that has an earlier event in its session.
 
-    In: transactions (typed TRANSACTION columns), browsing (session_id, event_type, browsed_at), profiles.
+    In: transactions (typed TRANSACTION columns), browsing (session_id, event_type, browsed_at), profiles (with the same
+    ``readings``).
     Out: TRANSACTION_COLUMNS and FEATURES.
     """
     sessions = (
@@ -131,7 +182,7 @@ def batch_features(transactions: DataFrame, browsing: DataFrame, profiles: DataF
         .agg(*event_counts(), *session_span())
     )
     return (
-        sessions.transform(with_session_features)
-        .transform(with_customer_features, profiles)
+        sessions.transform(with_session_features, readings)
+        .transform(with_customer_features, profiles, readings)
         .select(*TRANSACTION_COLUMNS, *FEATURES)
     )

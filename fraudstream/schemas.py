@@ -65,6 +65,19 @@ FRAUD: Schema = {"transaction_id": "string", "is_fraud": "boolean"}
 # product_metadata is a list in one string; this is what it becomes (requirement 2.4)
 PRODUCT_METADATA = "array<struct<product_id:int,quantity:int,item_price:double>>"
 
+# part A's features, which the model takes beside the transaction's own columns
+SESSION_FEATURES: Schema = {
+    "l1_count": "bigint",
+    "l2_count": "bigint",
+    "l3_count": "bigint",
+    "l1_ratio": "double",
+    "l2_ratio": "double",
+    "time_of_day": "string",
+}
+CUSTOMER_FEATURES: Schema = {"gender": "string", "age": "int", "first_join_year": "int", "num_purchases": "int"}
+# what the stream can offer a model: the transaction, typed, and its features
+OFFERED: Schema = {**TRANSACTION, "product_metadata": PRODUCT_METADATA, **SESSION_FEATURES, **CUSTOMER_FEATURES}
+
 # file name -> columns; the name that differs between semesters is looked up in fraudstream.tables
 FILES: dict[str, Schema] = {
     "category.csv": CATEGORY,

@@ -1,0 +1,133 @@
+"""The stream's rows as a model takes them: its columns under its names, and no value that it would lose a row for."""
+
+from collections import Counter
+
+from pyspark.errors import PySparkException
+from pyspark.ml import PipelineModel, Transformer
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from fraudstream.errors import ModelError
+from fraudstream.model.match import NUMERIC, Matched, Pair
+
+# the transaction with all its features, as it is: the model's columns stand beside it, under the model's names
+ROW = "row"
+IMPUTED = "imputed"
+UNHEARD_OF = "a category that no model has heard of"
+
+
+def with_model_columns(features: DataFrame, matched: Matched) -> DataFrame:
+    """Each row of ``features`` as a struct in ROW, beside the model's own columns, and IMPUTED.
+
+    A value that the model does not know, a category that it has not learnt or none at all, is replaced in the model's
+    column only: by the label that was the most frequent in its training, or by a stated number (``Pair.stand_in``). A
+    model with an answer of its own (handleInvalid="keep", an Imputer) gets the value as it is. IMPUTED array<string>:
+    our names of the columns in which that was so, either way; empty for most.
+    """
+    values, unknown = [], {}
+    for pair in matched.pairs:
+        value, is_unknown = _value(pair, features.schema)
+        values.append(value.alias(pair.need.column))
+        if is_unknown is not None:
+            unknown[pair.ours] = is_unknown
+    names = [F.when(holds, name) for name, holds in unknown.items()]
+    imputed = F.array_compact(F.array(*names)) if names else F.array().cast("array<string>")
+    return features.select(F.struct(*features.columns).alias(ROW), *values, imputed.alias(IMPUTED))
+
+
+def scoring_stages(model: PipelineModel, matched: Matched) -> PipelineModel:
+    """The stages of the loaded ``model`` that lead to its prediction, in rawPrediction, probability and prediction.
+
+    What only prepares the label is left out: the stream has no label.
+    """
+    stages = [stage.copy() for stage in _flat(model)]
+    if len(stages) != len(matched.needs.stages):
+        raise ModelError(f"{matched.needs.path}: has changed since it was looked at. Run the cells again from 2.6 on.")
+    *preparing, classifier = [stages[position] for position in matched.needs.kept]
+    classifier.setRawPredictionCol("rawPrediction").setProbabilityCol("probability").setPredictionCol("prediction")
+    return PipelineModel([*preparing, classifier])
+
+
+def try_out(scoring: PipelineModel, matched: Matched, features: DataFrame) -> None:
+    """Predicts two made-up rows of ``features``' schema: one with nothing in it, one with categories unheard of.
+
+    Raises ModelError when a row is lost or the model stops: better now than in the middle of the stream.
+    """
+    schema = StructType.fromJson(features.schema.jsonValue())
+    nothing = [None] * len(schema)
+    strange = [UNHEARD_OF if field.dataType.simpleString() == "string" else None for field in schema]
+    for field in schema:
+        field.nullable = True
+    rows = features.sparkSession.createDataFrame([nothing, strange], schema)
+    try:
+        predicted = scoring.transform(with_model_columns(rows, matched)).select("prediction").collect()
+    except PySparkException as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"{matched.needs.path}: the model cannot predict the stream's rows: {reason}") from error
+    if len(predicted) != 2 or None in [row.prediction for row in predicted]:
+        raise ModelError(f"{matched.needs.path}: the model loses rows whose values it does not know.")
+
+
+def _flat(stage: Transformer) -> list[Transformer]:
+    """A pipeline's stages; those of a pipeline or a tuned model inside it as its own."""
+    inside = getattr(stage, "stages", None) or ([stage.bestModel] if hasattr(stage, "bestModel") else None)
+    return [stage] if inside is None else [each for one in inside for each in _flat(one)]
+
+
+def _value(pair: Pair, schema: StructType) -> tuple[Column, Column | None]:
+    """What the model gets of ``pair``, and whether it does not know the stream's value (None: it always does)."""
+    column, need = F.col(pair.ours), pair.need
+    if need.labels:
+        known = _known_label(pair)
+        unknown = F.isnull(known)
+        value = F.coalesce(known, column.cast("string") if pair.stand_in is None else F.lit(pair.stand_in))
+        return (value.cast(_number_type(need.labels)) if need.numeric else value), unknown
+    if need.kind != "number" or not schema[pair.ours].nullable:
+        return column, None
+    unknown = column.isNull() | F.isnan(column) if pair.type in ("double", "float") else column.isNull()
+    return (column if pair.stand_in is None else F.when(unknown, pair.stand_in).otherwise(column)), unknown
+
+
+def _known_label(pair: Pair) -> Column:
+    """The model's spelling of the stream's value (string); null for a value that it has not learnt, and for none."""
+    labels = pair.need.labels
+    text, normal = _texts(pair)
+    normals = [_normal(label, pair.type) for label in labels]
+    if set(normals) == {"true", "false"} and pair.type in NUMERIC:
+        normals = [{"true": "1", "false": "0"}[each] for each in normals]
+    by_normal = dict(zip(reversed(normals), reversed(labels), strict=True))  # of two alike, the first
+    spelt = F.create_map(*[F.lit(each) for item in by_normal.items() for each in item])
+    known = F.try_element_at(spelt, normal)
+    if max(Counter(normals).values()) == 1:
+        return known
+    return F.when(text.isin(*labels), text).otherwise(known)  # labels that differ in capitals only
+
+
+def _texts(pair: Pair) -> tuple[Column, Column]:
+    """The stream's value as text, and as text without what makes no difference."""
+    column = F.col(pair.ours)
+    text = column.cast("string")
+    if pair.type == "string":
+        return text, F.lower(F.trim(text))
+    if pair.type in ("double", "float"):
+        whole = column.try_cast("bigint")
+        return text, F.when(whole.cast("double") == column, whole.cast("string")).otherwise(text)
+    return text, text
+
+
+def _normal(label: str, type_: str) -> str:
+    """``label`` as ``_texts`` gives it: a number like 1.0 as 1 where the stream's column is a number."""
+    text = label.strip().lower()
+    if type_ not in NUMERIC:
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number.is_integer() else str(number)
+
+
+def _number_type(labels: tuple[str, ...]) -> str:
+    """The type in which a number's text is spelt as the model's labels are."""
+    return "bigint" if all(label.lstrip("-").isdigit() for label in labels) else "double"
