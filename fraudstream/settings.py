@@ -1,9 +1,9 @@
 """The environment, read once into one checked object; every path and address comes from it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fraudstream.errors import SettingsError
@@ -17,6 +17,14 @@ def _absolute(value: Any) -> Path:
 
 def _empty_is_none(value: Any) -> Any:
     return None if value == "" else value
+
+
+def _alias_pairs(value: str) -> str:
+    for pair in filter(None, map(str.strip, value.split(","))):
+        theirs, equals, ours = pair.partition("=")
+        if not (theirs.strip() and equals and ours.strip()):
+            raise ValueError(f"{pair!r} is not of the form their_name=our_name")
+    return value
 
 
 AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
@@ -76,6 +84,26 @@ class Settings(BaseSettings):
         validation_alias=_environment("KAFKA_BOOTSTRAP_SERVERS"),
         description="Kafka's address, host:port[,host:port] (empty: the embedded broker)",
     )
+    purchases: Literal["before_checkout", "all_past", "successful_past"] = Field(
+        "before_checkout",
+        validation_alias=_environment("FRAUDSTREAM_PURCHASES"),
+        description="which past transactions num_purchases counts: before_checkout, all_past or successful_past",
+    )
+    midpoint: Literal["timestamps", "hours"] = Field(
+        "timestamps",
+        validation_alias=_environment("FRAUDSTREAM_MIDPOINT"),
+        description="time_of_day is that of the middle of the session's timestamps, or of its two hours of day (hours)",
+    )
+    age: Literal["days", "years"] = Field(
+        "days",
+        validation_alias=_environment("FRAUDSTREAM_AGE"),
+        description="age by days / 365.25, rounded, or as difference of the calendar years (years)",
+    )
+    aliases: Annotated[str, AfterValidator(_alias_pairs)] = Field(
+        "",
+        validation_alias=_environment("FRAUDSTREAM_ALIASES"),
+        description="columns that your own model calls otherwise: their_name=our_name[,...]",
+    )
     spark_master: str = Field(
         "local[4]", validation_alias=_environment("SPARK_MASTER"), description="where Spark runs (2.1: four cores)"
     )
@@ -84,6 +112,12 @@ class Settings(BaseSettings):
     def embedded_broker(self) -> bool:
         """Whether Kafka is the broker that the project starts by itself."""
         return not self.bootstrap_servers
+
+    @property
+    def column_aliases(self) -> dict[str, str]:
+        """The model's name of a column -> the stream's."""
+        pairs = [pair.partition("=") for pair in self.aliases.split(",") if pair.strip()]
+        return {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
 
     @property
     def predictions(self) -> Path:
