@@ -62,6 +62,7 @@ def train(settings: Settings, model_zip: Path | None = None, note: Callable[[str
     try:
         examples = labelled_examples(spark, settings.data_dir).cache()
         past, recent = split_by_time(examples)
+        _require_both_kinds(past, f"the first {TRAIN_SHARE:.0%} of the transactions")
         note(f"Training on {past.count():,} transactions, judging on the {recent.count():,} that came after them.")
         fitted: dict[str, PipelineModel] = {}
         scores: dict[str, Scores] = {}
@@ -69,13 +70,16 @@ def train(settings: Settings, model_zip: Path | None = None, note: Callable[[str
             fitted[name] = pipeline(name).fit(past)
             scores[name] = judge(name, fitted[name], recent)
             note(str(scores[name]))
-        best = max(scores, key=lambda name: scores[name].area_under_pr)
+        best = max(scores, key=lambda name: scores[name].area_under_pr or 0)
         with tempfile.TemporaryDirectory() as folder:
             saved = Path(folder) / model.FOLDER
             fitted[best].write().save(saved.as_uri())
             model.pack(saved, target)
         write_judgement(scores, best, target)
-        note(f"Saved {best.replace('_', ' ')} as {target}: the larger area under the precision-recall curve.")
+        why = "the larger area under the precision-recall curve"
+        if scores[best].area_under_pr is None:
+            why = "the two cannot be compared, as the transactions to judge by are all of one kind"
+        note(f"Saved {best.replace('_', ' ')} as {target}: {why}.")
         return target
     finally:
         spark.stop()
@@ -94,15 +98,21 @@ def labelled_examples(spark: SparkSession, data_dir: Path) -> DataFrame:
     labelled = features.join(
         read_labels(spark, data_dir, "fraud_transaction.csv"), on="transaction_id", how="left"
     ).withColumn("label", F.coalesce(F.col("is_fraud").cast("double"), F.lit(0.0)))
-    counts = dict(labelled.groupBy("label").count().collect())
-    if len(counts) < 2:
-        raise DataError(
-            f"fraud_transaction.csv: {counts.get(1.0, 0)} frauds among the {sum(counts.values())} transactions that "
-            "have a session in browsing_behaviour.csv. Training needs both kinds: check transaction_id and is_fraud."
-        )
+    counts = _require_both_kinds(labelled, "the transactions that have a session in browsing_behaviour.csv")
     total = sum(counts.values())
     weight = F.when(F.col("label") == 1, total / (2 * counts[1.0])).otherwise(total / (2 * counts[0.0]))
     return labelled.withColumn("weight", weight).drop("is_fraud")
+
+
+def _require_both_kinds(examples: DataFrame, which: str) -> dict[float, int]:
+    """label -> number of ``examples``; raises DataError where they are all of one kind."""
+    counts = dict(examples.groupBy("label").count().collect())
+    if len(counts) < 2:
+        raise DataError(
+            f"fraud_transaction.csv: {counts.get(1.0, 0)} frauds among {which} ({sum(counts.values())}). "
+            "Training needs both kinds: check transaction_id and is_fraud."
+        )
+    return counts
 
 
 def split_by_time(examples: DataFrame) -> tuple[DataFrame, DataFrame]:

@@ -27,15 +27,18 @@ JUDGEMENT = (METRICS, *PLOTS)
 
 @dataclass(frozen=True)
 class Scores:
-    """One pipeline on the held-out transactions; fraud is the positive class."""
+    """One pipeline on the held-out transactions; fraud is the positive class.
+
+    The areas are None where the held-out transactions are all honest or all frauds: no curve can be drawn then.
+    """
 
     name: str
     tp: int
     tn: int
     fp: int
     fn: int
-    area_under_roc: float
-    area_under_pr: float
+    area_under_roc: float | None
+    area_under_pr: float | None
     accuracy: float
     precision: float
     recall: float
@@ -44,9 +47,11 @@ class Scores:
     probabilities: np.ndarray = field(repr=False)
 
     def __str__(self) -> str:
+        areas = "area under PR and ROC not known, "
+        if self.area_under_pr is not None:
+            areas = f"area under PR {self.area_under_pr:.3f}, under ROC {self.area_under_roc:.3f}, "
         return (
-            f"{self.name.replace('_', ' ')}: "
-            f"area under PR {self.area_under_pr:.3f}, under ROC {self.area_under_roc:.3f}, "
+            f"{self.name.replace('_', ' ')}: {areas}"
             f"precision {self.precision:.3f}, recall {self.recall:.3f} "
             f"(TP {self.tp}, FP {self.fp}, FN {self.fn}, TN {self.tn})"
         )
@@ -60,6 +65,7 @@ def judge(name: str, fitted: PipelineModel, held_out: DataFrame) -> Scores:
     """Scores of ``fitted`` on ``held_out`` (the features and label)."""
     scored = fitted.transform(held_out)
     rows = scored.select("label", "prediction", vector_to_array("probability")[1].alias("probability")).toPandas()
+    both = rows.label.nunique() == 2
     tn, fp, fn, tp = (int(n) for n in confusion_matrix(rows.label, rows.prediction, labels=[0, 1]).ravel())
     return Scores(
         name=name,
@@ -67,8 +73,8 @@ def judge(name: str, fitted: PipelineModel, held_out: DataFrame) -> Scores:
         tn=tn,
         fp=fp,
         fn=fn,
-        area_under_roc=float(roc_auc_score(rows.label, rows.probability)),
-        area_under_pr=float(average_precision_score(rows.label, rows.probability)),
+        area_under_roc=float(roc_auc_score(rows.label, rows.probability)) if both else None,
+        area_under_pr=float(average_precision_score(rows.label, rows.probability)) if both else None,
         accuracy=(tp + tn) / len(rows),
         precision=tp / (tp + fp) if tp + fp else 0.0,
         recall=tp / (tp + fn) if tp + fn else 0.0,
@@ -99,7 +105,10 @@ def write_judgement(scores: dict[str, Scores], best: str, model_zip: Path) -> No
         figure = Figure(figsize=(6, 5), layout="constrained")
         axes = figure.subplots()
         for score in scores.values():
-            display.from_predictions(score.labels, score.probabilities, name=score.name.replace("_", " "), ax=axes)
+            if score.area_under_pr is None:
+                axes.set_title("No curve: all transactions to judge by are of one kind")
+            else:
+                display.from_predictions(score.labels, score.probabilities, name=score.name.replace("_", " "), ax=axes)
         figure.savefig(folder / f"{file}.png", dpi=120)
     _plot_confusion(scores).savefig(folder / "confusion_matrices.png", dpi=120)
     _plot_importance(scores).savefig(folder / "feature_importance.png", dpi=120)
