@@ -1,11 +1,14 @@
 """Starting afresh: what an earlier replay left moves aside, and the topics are emptied. Nothing is deleted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from fraudstream.broker import bootstrap, end_offsets, ensure_topics, recreate_topics
-from fraudstream.errors import BrokerError
+from fraudstream.errors import BrokerError, OutputError
 from fraudstream.schemas import TOPICS
 from fraudstream.settings import Settings
 
@@ -45,3 +48,16 @@ def start_afresh(
     if messages:
         recreate_topics(address)
     return address
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Holds the output folder for one run or reset; raises OutputError when another has it."""
+    settings.output_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(settings.output_dir / "run.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise OutputError(
+            f"Another run uses {settings.output_dir}. Wait until it ends, or set FRAUDSTREAM_OUTPUT_DIR elsewhere."
+        ) from error

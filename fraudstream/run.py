@@ -2,13 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import nbformat
-from filelock import FileLock, Timeout
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from rich.console import Console
@@ -18,7 +17,7 @@ from rich.table import Table
 from fraudstream import tables
 from fraudstream.broker import as_found, client_options
 from fraudstream.errors import FraudstreamError
-from fraudstream.fresh import start_afresh
+from fraudstream.fresh import alone, start_afresh
 from fraudstream.java import java
 from fraudstream.notebook import ensure_data, ensure_model
 from fraudstream.schemas import STATIC_FILES, STREAM_FILES
@@ -92,9 +91,10 @@ def run(
     java()
     ensure_data(settings)
     tables.check_files(settings.data_dir, {**STATIC_FILES, **STREAM_FILES})
+    tables.truth(settings.data_dir)
     ensure_model(settings)
     settings = _headless(settings)
-    with _alone(settings), as_found(settings):
+    with alone(settings), as_found(settings):
         address = start_afresh(settings, empty_topics=empty_topics, wait_s=wait_s, note=console.print)
         console.print(f"Kafka: {address}. {settings.batches} batches, one every {settings.interval_s:g} s.")
         with _progress(console) as progress:
@@ -103,19 +103,6 @@ def run(
         summary.write(settings.output_dir / "summary.json")
     console.print(_table(summary))
     return summary
-
-
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """Holds the output folder for this run; raises FraudstreamError when another run has it."""
-    settings.output_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(settings.output_dir / "run.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise FraudstreamError(
-            f"Another run uses {settings.output_dir}. Wait until it ends, or set FRAUDSTREAM_OUTPUT_DIR elsewhere."
-        ) from error
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -186,7 +173,7 @@ def _progress(console: Console) -> Progress:
 
 
 def _table(summary: Summary) -> Table:
-    table = Table(title="Every transaction sent is predicted or accounted for" if summary.complete else "NOT COMPLETE")
+    table = Table(title="All accounted for" if summary.complete else "NOT COMPLETE")
     table.add_column("")
     table.add_column("value", justify="right")
     for name, value in summary.rows():
