@@ -13,16 +13,22 @@ from kafka import KafkaConsumer, TopicPartition
 
 from fraudstream import tables
 from fraudstream.errors import OutputError
-from fraudstream.schemas import BROWSING_TOPIC, FRAUD, TRANSACTION_TOPIC
+from fraudstream.schemas import BROWSING_TOPIC, FRAUD, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import Settings
 
+# partition, offset, position in the message's list
+Place = tuple[int, int, int]
 LATE_S = 60
 TRUE = ("true", "1")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What was sent, what became of it, how fast and how well; transactions are counted by transaction_id."""
+    """What was sent, what became of it, how fast and how well; transactions are counted by transaction_id.
+
+    transactions_sent = predicted + late + unmatched + quarantined_transactions + lost. quarantined counts all rows of
+    both topics that could not be read, and the messages that are no list of rows.
+    """
 
     batches: int
     events: int
@@ -31,6 +37,7 @@ class Summary:
     late: int
     unmatched: int
     quarantined: int
+    quarantined_transactions: int
     lost: int
     frauds: int
     seconds_p50: float | None
@@ -70,11 +77,16 @@ class Row:
     values: dict
     ts: int
     newest_ts: int
-    place: tuple[int, int, int]
+    place: Place
 
     @property
     def late(self) -> bool:
         return self.ts < self.newest_ts - LATE_S
+
+    @property
+    def transaction_id(self) -> str:
+        """The row's transaction_id; its place in Kafka where it has none."""
+        return str(self.values.get("transaction_id") or self.place)
 
 
 def summarize(settings: Settings, client: dict) -> Summary:
@@ -86,7 +98,7 @@ def summarize(settings: Settings, client: dict) -> Summary:
     events = sum(1 for _ in rows(client, BROWSING_TOPIC))
     sent: dict[str, Row] = {}
     for row in rows(client, TRANSACTION_TOPIC):
-        sent.setdefault(str(row.values.get("transaction_id")), row)
+        sent.setdefault(row.transaction_id, row)
     predictions = newest_predictions(settings.predictions)
     strangers = set(predictions.index) - set(sent)
     if strangers:
@@ -94,12 +106,12 @@ def summarize(settings: Settings, client: dict) -> Summary:
             f"{settings.predictions} holds {len(strangers)} transactions that {TRANSACTION_TOPIC} does not: they "
             "are of another replay. Start afresh: python -m fraudstream reset"
         )
-    rejected, rejected_rows = _rejected(settings.quarantine)
+    rejected = _rejected(settings.quarantine)
     missing = {key: row for key, row in sent.items() if key not in predictions.index}
-    quarantined = {key for key, row in missing.items() if row.place in rejected}
+    quarantined = {key for key, row in missing.items() if row.place in rejected[TRANSACTION_TOPIC]}
     late = {key for key, row in missing.items() if row.late} - quarantined
     rest = {key: row for key, row in missing.items() if key not in quarantined | late}
-    unmatched = rest.keys() - _matched(rest, client, settings.lookback_s)
+    unmatched = rest.keys() - _matched(rest, client, settings.lookback_s, rejected[BROWSING_TOPIC])
     lost = rest.keys() - unmatched
     seconds = predictions.seconds.to_numpy()
     precision, recall = _against_truth(predictions, settings.data_dir)
@@ -110,7 +122,8 @@ def summarize(settings: Settings, client: dict) -> Summary:
         predicted=len(predictions),
         late=len(late),
         unmatched=len(unmatched),
-        quarantined=rejected_rows,
+        quarantined=sum(len(places) for places in rejected.values()),
+        quarantined_transactions=len(quarantined),
         lost=len(lost),
         frauds=int((predictions.prediction == 1).sum()),
         seconds_p50=round(float(np.percentile(seconds, 50)), 3) if len(seconds) else None,
@@ -183,22 +196,29 @@ def _plausible(row: dict) -> bool:
     return isinstance(row.get("ts"), int) and row["ts"] < datetime.now().timestamp() + LATE_S
 
 
-def _rejected(folder: Path) -> tuple[set[tuple[int, int, int]], int]:
-    """Places (partition, offset, position) of the quarantined transactions, and the rows quarantined of both topics."""
-    if not any(folder.glob("batch_id=*")):
-        return set(), 0
-    table = ds.dataset(folder, format="parquet", partitioning="hive").to_table().to_pandas()
-    own = table[table.topic == TRANSACTION_TOPIC]
-    return set(zip(own.partition, own.offset, own.position, strict=True)), len(table)
+def _rejected(folder: Path) -> dict[str, set[Place]]:
+    """Topic -> places of its quarantined rows (position 0 for a message that is no list)."""
+    places: dict[str, set[Place]] = {topic: set() for topic in TOPICS}
+    if any(folder.glob("batch_id=*")):
+        columns = ["topic", "partition", "offset", "position"]
+        table = ds.dataset(folder, format="parquet", partitioning="hive").to_table(columns=columns)
+        for topic, *place in zip(*table.to_pydict().values(), strict=True):
+            places[topic].add(tuple(place))
+    return places
 
 
-def _matched(transactions: dict[str, Row], client: dict, lookback_s: int) -> set[str]:
-    """Of ``transactions`` those with an event in their session, not after the checkout, in time and remembered."""
+def _matched(transactions: dict[str, Row], client: dict, lookback_s: int, unreadable: set[Place]) -> set[str]:
+    """Of ``transactions`` those with an event in their session, not after the checkout, in time and remembered.
+
+    ``unreadable``: the places of the events that were quarantined.
+    """
     by_session: dict[str, list[str]] = {}
     for key, row in transactions.items():
         by_session.setdefault(row.values.get("session_id"), []).append(key)
     matched = set()
     for event in rows(client, BROWSING_TOPIC) if by_session else ():
+        if event.place in unreadable:
+            continue
         for key in by_session.get(event.values.get("session_id"), ()):
             row = transactions[key]
             remembered = row.ts - lookback_s <= event.ts <= row.ts + LATE_S
