@@ -1,8 +1,8 @@
 """The two sets of jars: Spark's Kafka connector (``spark``) and Apache Kafka itself (``broker``).
 
 Every jar is pinned in ``jars.lock`` by its coordinates, size and SHA-256. A set is downloaded once, by the Ivy that
-pyspark ships, into ``.cache/jars/<set>/``; ``~/.m2`` and ``~/.ivy2`` are neither read nor written. From then on no
-network is needed. After a change of ``ROOTS``, write the lock anew and read its diff::
+pyspark ships, into ``FRAUDSTREAM_JARS_DIR`` (``.cache/jars``); ``~/.m2`` and ``~/.ivy2`` are neither read nor written.
+From then on no network is needed. After a change of ``ROOTS``, write the lock anew and read its diff::
 
     python -m fraudstream.jars
 """
@@ -23,10 +23,9 @@ from filelock import FileLock
 
 from fraudstream.errors import RuntimeMissingError
 from fraudstream.java import java
-from fraudstream.settings import PROJECT
+from fraudstream.settings import load_settings
 
 Note = Callable[[str], object]  # where a line for the user goes: print, or what a notebook puts in its place
-CACHE = PROJECT / ".cache" / "jars"
 LOCK_FILE = Path(__file__).with_name("jars.lock")
 DOWNLOAD_LIMIT_S = 900
 
@@ -71,7 +70,7 @@ class Jar:
         return f"{module}-{version}.jar"
 
 
-def jars(set_name: str, note: Note = print, folder: Path = CACHE, repository: str = "") -> list[Path]:
+def jars(set_name: str, note: Note = print, folder: Path | None = None, repository: str = "") -> list[Path]:
     """The jars of a set, ready on disk; downloaded and verified first where they are missing.
 
     Safe to call from several processes at once. Later calls only look for every name and size: no Java, no network.
@@ -79,6 +78,7 @@ def jars(set_name: str, note: Note = print, folder: Path = CACHE, repository: st
     Raises RuntimeMissingError when Java is missing, the download fails, or a checksum does not fit.
     """
     pinned = locked(set_name)
+    folder = folder or load_settings().jars_dir
     target = folder / set_name
     if not _complete(target, pinned):
         folder.mkdir(parents=True, exist_ok=True)

@@ -108,6 +108,12 @@ class Settings(BaseSettings):
         "local[4]", validation_alias=_environment("SPARK_MASTER"), description="where Spark runs (2.1: four cores)"
     )
 
+    jars_dir: AbsolutePath = Field(
+        PROJECT / ".cache" / "jars",
+        validation_alias=_environment("FRAUDSTREAM_JARS_DIR"),
+        description="folder of the downloaded jars: Kafka and Spark's connector to it",
+    )
+
     @property
     def embedded_broker(self) -> bool:
         """Whether Kafka is the broker that the project starts by itself."""
@@ -149,7 +155,7 @@ class Settings(BaseSettings):
 
     @property
     def cache(self) -> Path:
-        """Downloaded jars: shared by all runs of this project folder, independent of the output folder."""
+        """Locks that all runs of this project folder share, independent of the output folder."""
         return PROJECT / ".cache"
 
     @classmethod
