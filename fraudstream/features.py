@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from fraudstream.schemas import CUSTOMER_FEATURES, PRODUCT_METADATA, SESSION_FEATURES, TRANSACTION, Schema
+from fraudstream.schemas import CUSTOMER_FEATURES, FRAUD_WORDS, PRODUCT_METADATA, SESSION_FEATURES, TRANSACTION, Schema
 from fraudstream.settings import Settings
 
 # Part A's three levels of browsing events: buying, looking at products, wandering about
@@ -64,7 +64,7 @@ def typed(name: str, type_: str) -> Column:
     if name == "product_metadata":
         return F.from_json(text, type_)
     if type_ == "boolean":
-        return F.lower(F.trim(text)).isin("true", "1")
+        return F.lower(F.trim(text)).isin(*FRAUD_WORDS)
     wanted = SHOP_TIME if type_ == "timestamp" else type_
     return text.try_cast(wanted)
 

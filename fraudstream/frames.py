@@ -7,8 +7,8 @@ from pyspark.sql import functions as F
 
 from fraudstream import tables
 from fraudstream.errors import DataError
-from fraudstream.features import customer_profiles, typed_columns
-from fraudstream.schemas import FILES, FRAUD, TRANSACTION
+from fraudstream.features import OURS, Readings, customer_profiles, typed, typed_columns
+from fraudstream.schemas import BROWSING, FILES, FRAUD, FRAUD_WORDS, HONEST_WORDS, TRANSACTION, ddl
 
 # names with quotes, commas and line breaks stand only here; reading over line breaks cannot be split among cores
 MULTILINE = frozenset({"customer.csv", "product.csv", "category.csv"})
@@ -47,22 +47,30 @@ def read_csv(spark: SparkSession, data_dir: Path, name: str, schema: str | None 
 
 def read_browsing(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
     """Browsing events as the features take them: session_id, event_type, browsed_at (timestamp_ntz)."""
-    return read_csv(spark, data_dir, name).select("session_id", "event_type", F.col("event_time").alias("browsed_at"))
+    wanted = ddl({column: BROWSING[column] for column in ("session_id", "event_type", "event_time")})
+    return read_csv(spark, data_dir, name, wanted).withColumnRenamed("event_time", "browsed_at")
 
 
-def read_profiles(spark: SparkSession, data_dir: Path) -> DataFrame:
+def read_profiles(spark: SparkSession, data_dir: Path, readings: Readings = OURS) -> DataFrame:
     """One row a customer, as of ``customer_profiles``, of customer.csv and transactions.csv.
 
     Raises DataError where customer.csv has a customer twice.
     """
     customers = require_unique(read_csv(spark, data_dir, "customer.csv"), "customer_id", "customer.csv")
-    return customer_profiles(customers, read_csv(spark, data_dir, "transactions.csv"))
+    wanted = ddl({column: TRANSACTION[column] for column in ("customer_id", "created_at", "payment_status")})
+    return customer_profiles(customers, read_csv(spark, data_dir, "transactions.csv", wanted), readings)
 
 
 def read_labels(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
-    """transaction_id string, is_fraud boolean; one row a transaction. A transaction without a row is not fraud."""
-    labels = read_csv(spark, data_dir, name).select(*FRAUD)
-    return labels.groupBy("transaction_id").agg(F.bool_or("is_fraud").alias("is_fraud"))
+    """transaction_id string, is_fraud boolean; one row a transaction. A transaction without a row is not fraud.
+
+    Raises DataError for an is_fraud that is neither True or False nor 1 or 0, in whatever capitals.
+    """
+    labels = read_csv(spark, data_dir, name, ddl(dict.fromkeys(FRAUD, "string"))).fillna("", subset="is_fraud")
+    strange = labels.where(~F.lower(F.trim("is_fraud")).isin(*FRAUD_WORDS, *HONEST_WORDS)).first()
+    if strange:
+        raise tables.unknown_label(tables.find(data_dir, name), strange.is_fraud)
+    return labels.groupBy("transaction_id").agg(F.bool_or(typed("is_fraud", "boolean")).alias("is_fraud"))
 
 
 def require_unique(rows: DataFrame, key: str, file: str) -> DataFrame:

@@ -16,8 +16,8 @@ from IPython.display import Code, display
 
 from fraudstream import tables
 from fraudstream.errors import DataError, FraudstreamError
-from fraudstream.model import check as check_model
-from fraudstream.schemas import STREAM_FILES
+from fraudstream.model import match, read_needs
+from fraudstream.schemas import OFFERED, STREAM_FILES
 from fraudstream.settings import PROJECT, Settings
 
 
@@ -93,7 +93,8 @@ def ensure_model(settings: Settings) -> None:
 
     Training has a process of its own: the notebook's Spark, made later, must not inherit its Java virtual machine.
     Only the project's own model is made; one that FRAUDSTREAM_MODEL names has to be there.
-    Raises DataError when there is nothing to train from, ModelError when the zip is missing or is no model.
+    Raises DataError when there is nothing to train from, ModelError when the zip is missing, is no model, or wants what
+    the stream does not have.
     """
     settings.cache.mkdir(parents=True, exist_ok=True)
     with FileLock(settings.cache / "model.lock"):
@@ -103,7 +104,7 @@ def ensure_model(settings: Settings) -> None:
                 ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
             ):
                 pool.submit(_train, settings).result()
-    check_model(settings.model)
+    match(read_needs(settings.model), OFFERED, settings.column_aliases)
 
 
 def _train(settings: Settings) -> None:

@@ -91,7 +91,7 @@ def run(
     java()
     ensure_data(settings)
     tables.check_files(settings.data_dir, {**STATIC_FILES, **STREAM_FILES})
-    tables.truth(settings.data_dir)
+    tables.truth(settings.data_dir)  # a label that cannot be read is said now, not after the run
     ensure_model(settings)
     settings = _headless(settings)
     with alone(settings), as_found(settings):

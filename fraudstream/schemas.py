@@ -61,6 +61,8 @@ TRANSACTION: Schema = {
 }
 CUSTOMER_SESSION: Schema = {"session_id": "string", "customer_id": "int"}
 FRAUD: Schema = {"transaction_id": "string", "is_fraud": "boolean"}
+# how is_fraud is spelt, in small letters; a transaction without a label is honest
+FRAUD_WORDS, HONEST_WORDS = ("true", "1"), ("false", "0", "")
 
 # product_metadata is a list in one string; this is what it becomes (requirement 2.4)
 PRODUCT_METADATA = "array<struct<product_id:int,quantity:int,item_price:double>>"

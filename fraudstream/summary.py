@@ -13,13 +13,12 @@ from kafka import KafkaConsumer, TopicPartition
 
 from fraudstream import tables
 from fraudstream.errors import OutputError
-from fraudstream.schemas import BROWSING_TOPIC, FRAUD, TOPICS, TRANSACTION_TOPIC
+from fraudstream.schemas import BROWSING_TOPIC, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import Settings
 
 # partition, offset, position in the message's list
 Place = tuple[int, int, int]
 LATE_S = 60
-TRUE = ("true", "1")
 
 
 @dataclass(frozen=True)
@@ -230,10 +229,9 @@ def _matched(transactions: dict[str, Row], client: dict, lookback_s: int, unread
 
 def _against_truth(predictions: pd.DataFrame, data_dir: Path) -> tuple[float | None, float | None]:
     """precision and recall of the predictions against new_fraud_transaction.csv; None where they can't be told."""
-    if not (data_dir / "new_fraud_transaction.csv").exists() or predictions.empty:
+    frauds = tables.truth(data_dir)
+    if frauds is None or predictions.empty:
         return None, None
-    truth = tables.rows(tables.find(data_dir, "new_fraud_transaction.csv"), FRAUD)
-    frauds = {row["transaction_id"] for row in truth if row["is_fraud"].strip().lower() in TRUE}
     actual = predictions.index.isin(frauds)
     said = (predictions.prediction == 1).to_numpy()
     both = int((actual & said).sum())

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from fraudstream.errors import DataError
+from fraudstream.schemas import FRAUD, FRAUD_WORDS, HONEST_WORDS
 
 Row = dict[str, str]
 
@@ -67,6 +68,32 @@ def rows(path: Path, columns: Iterable[str]) -> Iterator[Row]:
     """
     names = check_header(path, columns)
     return _rows(path, names)
+
+
+def frauds(path: Path) -> set[str]:
+    """transaction_id of every row of fraud_transaction.csv (or new_fraud_transaction.csv) that says fraud.
+
+    Raises DataError for an is_fraud that is spelt otherwise than FRAUD_WORDS and HONEST_WORDS.
+    """
+    found = set()
+    for row in rows(path, FRAUD):
+        word = row["is_fraud"].strip().lower()
+        if word in FRAUD_WORDS:
+            found.add(row["transaction_id"])
+        elif word not in HONEST_WORDS:
+            raise unknown_label(path, row["is_fraud"])
+    return found
+
+
+def truth(data_dir: Path) -> set[str] | None:
+    """The frauds of the stream, as of ``frauds``; None where new_fraud_transaction.csv is not there."""
+    path = data_dir / "new_fraud_transaction.csv"
+    return frauds(path) if path.exists() else None
+
+
+def unknown_label(path: Path, word: str) -> DataError:
+    """The error for an is_fraud that cannot be read: taking it for honest would spoil a model without a word."""
+    return DataError(f"{path.name}: is_fraud {word!r} cannot be read. Write it as True or False, or as 1 or 0.")
 
 
 def _rows(path: Path, names: list[str]) -> Iterator[Row]:

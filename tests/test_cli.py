@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from zips import small_model
 
 from fraudstream import broker as embedded
 from fraudstream.java import REMEDY
@@ -56,9 +56,7 @@ def shop(tmp_path):
     shop.data.mkdir()
     for name, columns in FILES.items():
         (shop.data / name).write_text(",".join(columns) + "\n" + "," * (len(columns) - 1) + "\n")
-    with zipfile.ZipFile(shop.model, "w") as archive:
-        for part in ("metadata", "stages"):
-            archive.writestr(f"my_ML_model/{part}/part-00000", "")
+    small_model(shop.model)
     return shop
 
 

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from fraudstream import model, tables
 from fraudstream.errors import DataError
-from fraudstream.features import batch_features
+from fraudstream.features import OURS, Readings, batch_features
 from fraudstream.frames import read_browsing, read_csv, read_labels, read_profiles
 from fraudstream.schemas import PAST_FILES
 from fraudstream.settings import Settings
@@ -60,7 +60,7 @@ def train(settings: Settings, model_zip: Path | None = None, note: Callable[[str
     tables.check_files(settings.data_dir, PAST_FILES)  # before Spark takes its time to start
     spark = _session(settings)
     try:
-        examples = labelled_examples(spark, settings.data_dir).cache()
+        examples = labelled_examples(spark, settings.data_dir, Readings.of(settings)).cache()
         past, recent = split_by_time(examples)
         _require_both_kinds(past, f"the first {TRAIN_SHARE:.0%} of the transactions")
         note(f"Training on {past.count():,} transactions, judging on the {recent.count():,} that came after them.")
@@ -85,7 +85,7 @@ def train(settings: Settings, model_zip: Path | None = None, note: Callable[[str
         spark.stop()
 
 
-def labelled_examples(spark: SparkSession, data_dir: Path) -> DataFrame:
+def labelled_examples(spark: SparkSession, data_dir: Path, readings: Readings = OURS) -> DataFrame:
     """The past's transactions with features, label (double) and weight (double, both classes weigh the same).
 
     Raises DataError where the past has no fraud or nothing but fraud.
@@ -93,7 +93,8 @@ def labelled_examples(spark: SparkSession, data_dir: Path) -> DataFrame:
     features = batch_features(
         read_csv(spark, data_dir, "transactions.csv"),
         read_browsing(spark, data_dir, "browsing_behaviour.csv"),
-        read_profiles(spark, data_dir),
+        read_profiles(spark, data_dir, readings),
+        readings,
     )
     labelled = features.join(
         read_labels(spark, data_dir, "fraud_transaction.csv"), on="transaction_id", how="left"
