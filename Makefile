@@ -17,9 +17,8 @@ run: setup ## Data, model, broker, all three notebooks at once, and the account 
 test: lint ## Lint, then all tests
 	$(BIN)/python -m pytest
 
-lab: setup ## The broker and JupyterLab on 127.0.0.1, to run the notebooks cell by cell
-	$(BIN)/python -m fraudstream broker start
-	$(BIN)/jupyter lab --ip 127.0.0.1 $(shell [ $$(id -u) -ne 0 ] || echo --allow-root)
+lab: setup ## The broker and JupyterLab on 127.0.0.1 with the three notebooks; Ctrl-C ends both
+	$(BIN)/python -m fraudstream lab
 
 bench: setup ## Seconds from ts to prediction over 300 batches; results in output/bench
 	FRAUDSTREAM_OUTPUT_DIR=output/bench $(BIN)/python -m fraudstream run --batches 300

@@ -1,42 +1,134 @@
-"""What each query of Task 2 says of itself: rows, durations, offsets behind, rows late, state."""
+"""What each query of Task 2 says of itself, and how old its predictions are: the numbers of one live panel."""
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
+from pyspark.sql.streaming.listener import StreamingQueryProgress
 from pyspark.sql.streaming.query import StreamingQuery
 
-COLUMNS = (
-    "query",
-    "micro-batch",
-    "rows/s in",
-    "micro-batch ms",
-    "offsets behind",
-    "rows late",
-    "state rows",
-    "state MB",
-)
+from fraudstream.stream.sink import batch_dir
+
+COLUMNS = {
+    "query": "object",
+    "micro-batch": "Int64",
+    "rows/s in": "Float64",
+    "ms": "Int64",
+    "offsets behind": "Int64",
+    "rows late": "Int64",
+    "state rows": "Int64",
+    "state MB": "Float64",
+}
+RECENT_BATCHES = 60
+DEDUPLICATION = "dedupeWithinWatermark"
 
 
-def health(queries: Iterable[StreamingQuery]) -> pd.DataFrame:
-    """One row a query, of its newest micro-batch with rows; COLUMNS. rows late are added up over the kept progress."""
-    return pd.DataFrame([_row(query) for query in queries], columns=COLUMNS)
+class QueryHealth:
+    """One query, as the progress of its micro-batches tells it: the newest one's numbers, and sums over all of them."""
+
+    def __init__(self, query: StreamingQuery) -> None:
+        self.query = query
+        self.newest: StreamingQueryProgress | None = None
+        self.first: int | None = None
+        self.late = 0
+        # rows that each de-duplication has let through, in the order of the plan
+        self.let_through: list[int] = []
+        self._rows = 0
+
+    def look(self) -> None:
+        """Takes in the micro-batches since the last look: one question to Spark, unless some were missed."""
+        progress, seen = self.query.lastProgress, self.newest.batchId if self.newest else -1
+        if progress is None or progress.batchId == seen:
+            return
+        if progress.numInputRows and progress.batchId == seen + 1:
+            self._take(progress)
+        elif progress.batchId > seen + 1:  # between two micro-batches, Spark tells of the next one, without rows
+            for each in self.query.recentProgress:  # a hundred are kept
+                if each.numInputRows and each.batchId > seen:
+                    self._take(each)
+
+    def _take(self, progress: StreamingQueryProgress) -> None:
+        states = progress.stateOperators
+        let_through = [state.numRowsUpdated for state in states if state.operatorName == DEDUPLICATION]
+        before = self.let_through or [0] * len(let_through)
+        self.let_through = [total + more for total, more in zip(before, let_through, strict=True)]
+        self.late += sum(state.numRowsDroppedByWatermark for state in states)
+        # a Kafka message holds a whole batch: its rows are counted where they pass
+        self._rows = sum(let_through) if let_through else progress.numInputRows
+        self.first = progress.batchId if self.first is None else self.first
+        self.newest = progress
+
+    def row(self) -> tuple:
+        """The values of COLUMNS."""
+        if self.newest is None:
+            return (self.query.name, *[None] * (len(COLUMNS) - 1))
+        newest, states = self.newest, self.newest.stateOperators
+        behind = [source.metrics.get("maxOffsetsBehindLatest") for source in newest.sources]
+        return (
+            self.query.name,
+            newest.batchId,
+            newest.inputRowsPerSecond * self._rows / newest.numInputRows,
+            newest.durationMs["triggerExecution"],
+            sum(int(offsets) for offsets in behind) if all(behind) else None,
+            self.late if states else None,
+            sum(state.numRowsTotal for state in states) if states else None,
+            sum(state.memoryUsedBytes for state in states) / 1e6 if states else None,
+        )
 
 
-def _row(query: StreamingQuery) -> tuple:
-    progress = [one for one in query.recentProgress if one.numInputRows]
-    if not progress:
-        return (query.name, "none yet", *[""] * (len(COLUMNS) - 2))
-    newest = progress[-1]
-    states = newest.stateOperators
-    late = sum(state.numRowsDroppedByWatermark for one in progress for state in one.stateOperators)
-    behind = [source.metrics.get("maxOffsetsBehindLatest") for source in newest.sources]
-    return (
-        query.name,
-        newest.batchId,
-        f"{newest.inputRowsPerSecond:,.0f}",
-        f"{newest.durationMs['triggerExecution']:,}",
-        sum(int(offsets) for offsets in behind if offsets is not None),
-        late,
-        f"{sum(state.numRowsTotal for state in states):,}",
-        f"{sum(state.memoryUsedBytes for state in states) / 1e6:.1f}",
-    )
+class StreamHealth:
+    """All queries of Task 2. Counts begin with the micro-batches that Spark still tells of when this is made."""
+
+    def __init__(self, queries: Sequence[StreamingQuery], predictions: Path, quarantine: Path) -> None:
+        """``queries``: the one that writes ``predictions`` first. ``quarantine``: the folder of the rejected rows."""
+        self._queries = [QueryHealth(query) for query in queries]
+        self._predictions, self._quarantine = predictions, quarantine
+        self._seconds: deque[np.ndarray] = deque(maxlen=RECENT_BATCHES)
+        self._predicted: set[str] = set()
+        self._read_up_to: int | None = None
+        self._rejected: dict[str, int] = {}
+
+    def look(self) -> tuple[pd.DataFrame, dict[str, str]]:
+        """One row a query (COLUMNS), and what is said of the whole stream, name -> value. Reads what is new, only."""
+        for query in self._queries:
+            query.look()
+        self._read_predictions()
+        self._count_rejected()
+        rows = pd.DataFrame([query.row() for query in self._queries], columns=list(COLUMNS))
+        return rows.astype(COLUMNS), self._facts()
+
+    def _facts(self) -> dict[str, str]:
+        main = self._queries[0]
+        seconds = np.concatenate(self._seconds) if self._seconds else np.array([])
+        p50, p95 = (f"{np.percentile(seconds, p):.1f} s" if len(seconds) else "none yet" for p in (50, 95))
+        arrived = main.let_through[0] if main.let_through else 0  # the plan reads the transactions first
+        return {
+            "ts to prediction, median": p50,
+            "95 %": p95,
+            "predicted": f"{len(self._predicted):,}",
+            "unmatched so far": f"{max(0, arrived - len(self._predicted)):,}",
+            "rows late": f"{main.late:,}",
+            "rows quarantined": f"{sum(self._rejected.values()):,}",
+        }
+
+    def _read_predictions(self) -> None:
+        """Takes in the directories of the micro-batches since the last look; one without transactions has none."""
+        main = self._queries[0]
+        if main.newest is None:
+            return
+        begin = main.first if self._read_up_to is None else self._read_up_to + 1
+        for directory in (batch_dir(self._predictions, batch) for batch in range(begin, main.newest.batchId + 1)):
+            if directory.exists():
+                table = pq.read_table(directory, columns=["transaction_id", "ts"], partitioning=None)
+                self._predicted.update(table["transaction_id"].to_pylist())
+                self._seconds.append(directory.stat().st_ctime - table["ts"].to_numpy())
+        self._read_up_to = main.newest.batchId
+
+    def _count_rejected(self) -> None:
+        for directory in self._quarantine.glob("batch_id=*"):
+            if directory.name not in self._rejected:
+                files = directory.glob("*.parquet")
+                self._rejected[directory.name] = sum(pq.read_metadata(file).num_rows for file in files)

@@ -76,7 +76,7 @@ def wait_until_idle(
         while True:
             raise_if_failed(query)
             each_look()
-            rows = _batch_with_rows(query)
+            rows = _batch_with_rows(query, seen)
             if rows != seen or _busy(query):
                 seen, since = rows, time.monotonic()
             if idle_s is not None and time.monotonic() - since > idle_s:
@@ -106,7 +106,7 @@ def _busy(query: StreamingQuery) -> bool:
     return query.status["isTriggerActive"] and query.status["isDataAvailable"]
 
 
-def _batch_with_rows(query: StreamingQuery) -> int | None:
-    """The newest micro-batch that read rows."""
-    batches = [progress.batchId for progress in query.recentProgress[-20:] if progress.numInputRows]
-    return batches[-1] if batches else None
+def _batch_with_rows(query: StreamingQuery, seen: int | None) -> int | None:
+    """The newest micro-batch that read rows; ``seen`` if the newest read none. recentProgress would ask a hundred."""
+    progress = query.lastProgress
+    return progress.batchId if progress and progress.numInputRows else seen
