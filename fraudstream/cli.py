@@ -90,6 +90,14 @@ def reset(empty_topics: EmptyTopics = False, wait: Wait = 60) -> None:
         start_afresh(settings, empty_topics=empty_topics, wait_s=wait)
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context) -> None:
+    """JupyterLab with the three notebooks, and the broker; Ctrl-C ends both. Further options are JupyterLab's own."""
+    from fraudstream.lab import lab
+
+    lab(_settings(), context.args)
+
+
 @broker.command()
 def start() -> None:
     """Start the broker, unless it runs; returns when it answers."""
