@@ -1,6 +1,7 @@
 """Send messages through kafka3 one at a time, each acknowledged before the next: none lost, none doubled. Source: 1.4.
 
-All go to partition 0 of their topic: one partition keeps the order.
+Messages take turns among the topic's partitions: message n is in partition n % P at offset n // P. So the ends of the
+partitions tell how many there are, and any number of partitions has one order: that of the numbers.
 """
 
 import json
@@ -24,7 +25,6 @@ PATIENCE_S = 120
 NOTE_EVERY_S = 10
 ASK_AGAIN_S = 1
 
-PARTITION = 0
 AFRESH = "To start afresh: python -m fraudstream reset, then run this notebook again."
 
 Note = Callable[[str], None]
@@ -70,7 +70,8 @@ class Sender:
     ) -> None:
         self.producer, self.connection, self.patience_s, self.note = producer, connection, patience_s, note
         self.closed = False
-        self._next_offset: dict[str, int] = {}
+        self._next: dict[str, int] = {}
+        self._partitions: dict[str, int] = {}
 
     def send(self, topic: str, rows: list[dict[str, Any]], timestamp_ms: int) -> None:
         """Send one batch as one message; return when Kafka has acknowledged it.
@@ -78,63 +79,73 @@ class Sender:
         Raises BrokerError when Kafka does not answer for ``patience_s`` seconds or refuses the message, and when
         somebody else writes to the topic.
         """
-        value, expected = to_json(rows), self._expected(topic)
-        patience = Patience(f"{topic}, message {expected + 1}", self.patience_s, self.note)
+        value, number = to_json(rows), self._number(topic)
+        partition, expected = self._place(topic, number)
+        patience = Patience(f"{topic}, message {number + 1}", self.patience_s, self.note)
         offset = None
         while offset is None:
             try:
-                future = self.producer.send(topic, value=value, partition=PARTITION, timestamp_ms=timestamp_ms)
+                future = self.producer.send(topic, value=value, partition=partition, timestamp_ms=timestamp_ms)
                 offset = _acknowledged(future, patience)
             except kafka3.errors.MessageSizeTooLargeError as error:
                 raise BrokerError(
-                    f"{topic}, message {expected + 1}: {len(value):,} bytes are more than Kafka takes. Raise the "
+                    f"{topic}, message {number + 1}: {len(value):,} bytes are more than Kafka takes. Raise the "
                     "broker's message.max.bytes (or the topic's max.message.bytes) and run this notebook again."
                 ) from error
             except kafka3.errors.KafkaError as error:
                 if not (error.retriable or isinstance(error, kafka3.errors.KafkaTimeoutError)):
-                    raise BrokerError(f"{topic}, message {expected + 1}: Kafka refuses it ({error}).") from error
+                    raise BrokerError(f"{topic}, message {number + 1}: Kafka refuses it ({error}).") from error
                 patience.spend(error)
-                if self._arrived(topic, expected, value, patience):
+                if self._arrived(topic, number, value, patience):
                     offset = expected
         if offset != expected:
             raise BrokerError(f"{topic}: another program writes to it too. Stop that one. {AFRESH}")
-        self._next_offset[topic] = expected + 1
+        self._next[topic] = number + 1
 
     def messages(self, topic: str) -> int:
         """How many messages the topic holds, after everything under way has arrived.
 
-        Raises BrokerError when partitions other than the first hold some: no replay of this project writes there.
+        Raises BrokerError when its partitions do not hold as many each as taking turns gives: it is no replay of this
+        project's.
         """
         patience = Patience(topic, self.patience_s, self.note)
         _until_answered(lambda: self.producer.flush(timeout=ASK_AGAIN_S), patience)
         ends = _until_answered(lambda: self._ends(topic), patience)
-        if sum(ends.values()) != ends.get(PARTITION, 0):
-            raise BrokerError(f"{topic}: holds messages in other partitions than {PARTITION}: another replay. {AFRESH}")
-        self._next_offset[topic] = ends.get(PARTITION, 0)
-        return self._next_offset[topic]
+        number = sum(ends.values())
+        self._partitions[topic] = len(ends)
+        if any(end != number // len(ends) + (partition < number % len(ends)) for partition, end in ends.items()):
+            raise BrokerError(f"{topic}: its partitions do not hold turns of one sender: another replay. {AFRESH}")
+        self._next[topic] = number
+        return number
 
-    def message(self, topic: str, offset: int) -> bytes | None:
-        """The value of one message of the topic; None when it is gone or not there."""
+    def message(self, topic: str, number: int) -> bytes | None:
+        """The value of message ``number`` (from 0) of the topic; None when it is gone or not there."""
         patience = Patience(topic, self.patience_s, self.note)
-        return _until_answered(lambda: self._read(topic, offset), patience)
+        if topic not in self._partitions:
+            self.messages(topic)
+        return _until_answered(lambda: self._read(topic, number), patience)
 
     def close(self) -> None:
         """Close the producer; everything sent has been acknowledged."""
         self.producer.close(timeout=ASK_AGAIN_S)
         self.closed = True
 
-    def _expected(self, topic: str) -> int:
+    def _place(self, topic: str, number: int) -> tuple[int, int]:
+        """Partition and offset of message ``number`` (from 0)."""
+        offset, partition = divmod(number, self._partitions[topic])
+        return partition, offset
+
+    def _number(self, topic: str) -> int:
         if self.closed:
             raise BrokerError("The producer is closed: run the cell that makes it again, then go on.")
-        return self._next_offset[topic] if topic in self._next_offset else self.messages(topic)
+        return self._next[topic] if topic in self._next else self.messages(topic)
 
-    def _arrived(self, topic: str, offset: int, value: bytes, patience: Patience) -> bool:
+    def _arrived(self, topic: str, number: int, value: bytes, patience: Patience) -> bool:
         """Whether a message whose acknowledgement failed is in the topic all the same."""
         time.sleep(ASK_AGAIN_S)
         ends = _until_answered(lambda: self._ends(topic), patience)
-        if ends.get(PARTITION, 0) <= offset:
-            return False
-        return _until_answered(lambda: self._read(topic, offset), patience) == value
+        partition, offset = self._place(topic, number)
+        return ends[partition] > offset and _until_answered(lambda: self._read(topic, number), patience) == value
 
     @contextmanager
     def _consumer(self) -> Iterator[KafkaConsumer]:
@@ -144,13 +155,16 @@ class Sender:
             yield consumer
 
     def _ends(self, topic: str) -> dict[int, int]:
-        """Partition -> offset after its last message."""
+        """Partition -> offset after its last message; never empty."""
         with self._consumer() as consumer:
             partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+            if not partitions:  # a broker that has just started does not know all topics yet
+                raise kafka.errors.UnknownTopicOrPartitionError(topic)
             return {place.partition: end for place, end in consumer.end_offsets(partitions, timeout_ms=5000).items()}
 
-    def _read(self, topic: str, offset: int) -> bytes | None:
-        place = TopicPartition(topic, PARTITION)
+    def _read(self, topic: str, number: int) -> bytes | None:
+        partition, offset = self._place(topic, number)
+        place = TopicPartition(topic, partition)
         with self._consumer() as consumer:
             consumer.assign([place])
             consumer.seek(place, offset)

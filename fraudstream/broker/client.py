@@ -7,7 +7,14 @@ from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from kafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from fraudstream.broker import config, probe, server
 from fraudstream.errors import BrokerError, SettingsError
@@ -18,6 +25,7 @@ from fraudstream.settings import Settings
 SETTING = "KAFKA_BOOTSTRAP_SERVERS"
 ADDRESS = r"[^\s,]+:\d+(,[^\s,]+:\d+)*"
 TOPIC_LIMIT_S = 30
+THERE = (NoError, TopicAlreadyExistsError)
 
 
 def bootstrap(settings: Settings, note: Note = print, wait_s: float = 60) -> str:
@@ -58,21 +66,30 @@ def client_options(settings: Settings) -> dict[str, Any]:
     return {"bootstrap_servers": address.split(",")}
 
 
-def ensure_topics(address: str, partitions: int = 1) -> None:
+def ensure_topics(address: str) -> None:
     """Creates the project's topics where they are missing, and waits until they can be used.
 
-    Others may do the same at the same moment. Raises BrokerError.
+    Partitions and copies are as many as Kafka's own defaults say (num.partitions, default.replication.factor): a
+    cluster has more of both than the embedded broker, and nothing here needs to know. Brokers that are still starting
+    are waited for. Others may do the same at the same moment. Raises BrokerError.
     """
-    wanted = {topic: {"num_partitions": partitions} for topic in TOPICS}
+    failed: dict[str, str] = {}
+
+    def created() -> bool:
+        answers = admin.create_topics(list(TOPICS), raise_errors=False)["topics"]
+        errors = {topic["name"]: for_code(topic["error_code"]) for topic in answers}
+        failed.clear()
+        failed.update({name: error.__name__ for name, error in errors.items() if error not in THERE})
+        return not any(error is InvalidReplicationFactorError for error in errors.values())
+
     with _admin(address) as admin:
-        for topic in admin.create_topics(wanted, raise_errors=False)["topics"]:
-            error = for_code(topic["error_code"])
-            if error not in (NoError, TopicAlreadyExistsError):
-                raise BrokerError(f"Kafka at {address} does not create topic {topic['name']}: {error.__name__}.")
+        probe.wait_for(created, TOPIC_LIMIT_S, lambda waited: None)
+        for name, error in failed.items():
+            raise BrokerError(f"Kafka at {address} does not create topic {name}: {error}.")
         admin.wait_for_topics(TOPICS, timeout_ms=TOPIC_LIMIT_S * 1000)
 
 
-def recreate_topics(address: str, partitions: int = 1) -> None:
+def recreate_topics(address: str) -> None:
     """Empties the project's topics: deletes them, waits until they are gone, creates them. Raises BrokerError."""
     with _admin(address) as admin:
         for topic in admin.delete_topics(TOPICS, raise_errors=False)["topics"]:
@@ -81,7 +98,7 @@ def recreate_topics(address: str, partitions: int = 1) -> None:
                 raise BrokerError(f"Kafka at {address} does not delete topic {topic['name']}: {error.__name__}.")
         if not probe.wait_for(lambda: not set(TOPICS) & set(admin.list_topics()), TOPIC_LIMIT_S, lambda waited: None):
             raise BrokerError(f"Kafka at {address} has not deleted {', '.join(TOPICS)} after {TOPIC_LIMIT_S} s.")
-    ensure_topics(address, partitions)
+    ensure_topics(address)
 
 
 def end_offsets(address: str, topic: str) -> dict[int, int]:
