@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import time
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
@@ -90,10 +91,11 @@ def _batches(messages: list[Any], note: Callable[[str], None]) -> list[Batch]:
 
 
 class SuccessChart:
-    """Keeps a line up to date: one point a batch, in the order of arrival, over Melbourne time.
+    """Keeps a line up to date: one point a batch, in the order of ts, over Melbourne time.
 
-    Two batches with the same ts stay two points. Redrawing moves the line's data and nothing else, and the view stays
-    where the user has zoomed or panned to until the toolbar's home button is pressed.
+    Batches of several partitions may arrive out of turn. Two with the same ts stay two points. Redrawing moves the
+    line's data and nothing else, and the view stays where the user has zoomed or panned to until the toolbar's home
+    button is pressed.
     """
 
     def __init__(self, line: Line2D) -> None:
@@ -123,9 +125,10 @@ class SuccessChart:
     def add(self, ts: int, successes: int, transactions: int) -> None:
         """A batch sent at ``ts`` (Unix seconds) with so many successful transactions among all of its own."""
         moment = datetime.fromtimestamp(ts, MELBOURNE)
-        self.ts.append(ts)
-        self._x.append(float(dates.date2num(moment)))
-        self.counts.append(successes)
+        place = bisect_right(self.ts, ts)
+        self.ts.insert(place, ts)
+        self._x.insert(place, float(dates.date2num(moment)))
+        self.counts.insert(place, successes)
         self.transactions += transactions
         self._successes += successes
         rate = f"{self.successes / self.transactions:.0%}" if self.transactions else "none yet"

@@ -35,6 +35,19 @@ STREAM_OPTIONS = {
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000000",
 }
 
+# A cluster works on the partitions of a step at once, so a step has as many as there are cores (2.1: four). Executors
+# know the file system's class by the path at which the driver has it: every node sees the project folder, or its image.
+CLUSTER_OPTIONS = {
+    "spark.cores.max": "4",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.executor.memory": "1g",
+}
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether Spark runs in the notebook's own process and not on a cluster."""
+    return settings.spark_master.startswith("local")
+
 
 def engine_options(settings: Settings, more: dict[str, str] = STREAM_OPTIONS) -> list[tuple[str, str]]:
     """Options for SparkConf.setAll: jars, log file, memory, ports, and ``more``: what was measured to be fast.
@@ -42,15 +55,17 @@ def engine_options(settings: Settings, more: dict[str, str] = STREAM_OPTIONS) ->
     Raises RuntimeMissingError without Java 17 or newer, or when the jars can't be had.
     """
     java()  # a clear error before Spark's own
-    if settings.spark_master.startswith("local"):
+    if is_local(settings):
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     settings.logs.mkdir(parents=True, exist_ok=True)
     log = settings.logs / "spark.log"
     paths = [str(jar) for jar in jars("spark")]
+    # the file system's class is needed before spark.jars are
+    file_system = os.pathsep.join(path for path in paths if "hadoop-bare-naked" in path)
     options = {
         "spark.jars": ",".join(paths),
-        # the file system's class is needed before spark.jars are
-        "spark.driver.extraClassPath": os.pathsep.join(path for path in paths if "hadoop-bare-naked" in path),
+        "spark.driver.extraClassPath": file_system,
+        "spark.executor.extraClassPath": file_system,
         # 8 MB of stack: stopping a query in the middle of a batch overflowed the default in 36 of 55 stops
         "spark.driver.extraJavaOptions": (
             f'-Xss8m -XX:+UseParallelGC -Dlog4j2.configurationFile={LOG4J.as_uri()} "-Dfraudstream.log={log}"'
@@ -61,4 +76,4 @@ def engine_options(settings: Settings, more: dict[str, str] = STREAM_OPTIONS) ->
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     }
-    return list({**options, **more}.items())
+    return list({**options, **more, **({} if is_local(settings) else CLUSTER_OPTIONS)}.items())

@@ -1,7 +1,9 @@
 """The account of a run: every transaction that was sent is predicted, or it is said why not."""
 
+import heapq
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
 from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
 
 from fraudstream import tables
 from fraudstream.errors import OutputError
@@ -135,24 +138,31 @@ def summarize(settings: Settings, client: dict) -> Summary:
 
 
 def messages(client: dict, topic: str) -> Iterator[tuple[int, int, list]]:
-    """partition, offset and list of rows of every message of ``topic`` that is a JSON list, first to last."""
+    """partition, offset and list of rows of every message of ``topic`` that is a JSON list, in the order of sending.
+
+    Task 1's messages take turns among the partitions: those of one offset were sent one after the other.
+    """
+    with closing(KafkaConsumer(**client)) as consumer:
+        partitions = sorted(consumer.partitions_for_topic(topic) or ())
+    records = heapq.merge(
+        *(_records(client, TopicPartition(topic, number)) for number in partitions),
+        key=lambda record: (record.offset, record.partition),
+    )
+    for record in records:
+        value = _list(record.value)
+        if value is not None:
+            yield record.partition, record.offset, value
+
+
+def _records(client: dict, partition: TopicPartition) -> Iterator[ConsumerRecord]:
+    """Every record that the partition holds by now."""
     consumer = KafkaConsumer(**client, group_id=None, enable_auto_commit=False, consumer_timeout_ms=10_000)
-    try:
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        consumer.assign(partitions)
+    with closing(consumer):
+        consumer.assign([partition])
         consumer.seek_to_beginning()
-        ends = consumer.end_offsets(partitions)
-        left = {partition for partition in partitions if consumer.position(partition) < ends[partition]}
-        while left:
-            record = next(consumer)
-            value = _list(record.value)
-            if value is not None:
-                yield record.partition, record.offset, value
-            partition = TopicPartition(topic, record.partition)
-            if record.offset + 1 >= ends[partition]:
-                left.discard(partition)
-    finally:
-        consumer.close()
+        end = consumer.end_offsets([partition])[partition]
+        while consumer.position(partition) < end:
+            yield next(consumer)
 
 
 def rows(client: dict, topic: str) -> Iterator[Row]:

@@ -17,7 +17,7 @@ from fraudstream.features import OURS, Readings, batch_features
 from fraudstream.frames import read_browsing, read_csv, read_labels, read_profiles
 from fraudstream.schemas import PAST_FILES
 from fraudstream.settings import Settings
-from fraudstream.spark import engine_options
+from fraudstream.spark import engine_options, is_local
 from fraudstream.train.judge import Scores, judge, write_judgement
 
 CATEGORIES = ("time_of_day", "gender", "payment_method", "payment_status")
@@ -142,6 +142,8 @@ def pipeline(classifier: str) -> Pipeline:
 
 
 def _session(settings: Settings) -> SparkSession:
-    conf = SparkConf().setMaster(settings.spark_master).setAppName("fraudstream training")
-    conf.setAll(engine_options(settings, TRAINING_OPTIONS))
+    # never on a cluster: a minute's work, and the nodes need not see the folder that the model is saved in
+    here = settings if is_local(settings) else settings.model_copy(update={"spark_master": "local[4]"})
+    conf = SparkConf().setMaster(here.spark_master).setAppName("fraudstream training")
+    conf.setAll(engine_options(here, TRAINING_OPTIONS))
     return SparkSession.builder.config(conf=conf).getOrCreate()
