@@ -1,4 +1,4 @@
-"""Tables that change in place in a notebook: one output, updated by the query that owns it (2.7)."""
+"""Tables (2.7) and lines (1.4) that change in place in a notebook: one output, updated by whoever owns it."""
 
 import html
 import io
@@ -77,6 +77,25 @@ class LiveTable:
         title, note = html.escape(title or self.title), html.escape(note)
         head = f'<div class="head"><span class="title">{title}</span><span class="note">{note}</span></div>'
         return f'{STYLE}<div class="fraudstream">{head}{body}</div>'
+
+
+class LiveLines:
+    """The first and the newest of many lines of text, in one output that does not grow. Called like print."""
+
+    def __init__(self, first: int = 3, newest: int = 12) -> None:
+        self._first, self._newest, self._left_out = first, newest, 0
+        self._lines: list[str] = []
+        self._handle = display({"text/plain": ""}, raw=True, display_id=True)
+
+    def __call__(self, line: object) -> None:
+        """Shows one more line, and leaves the oldest out that are not among the first."""
+        self._lines.append(str(line))
+        if len(self._lines) > self._first + self._newest:
+            del self._lines[self._first]
+            self._left_out += 1
+        gap = [f"... {self._left_out:,} more ..."] if self._left_out else []
+        lines = [*self._lines[: self._first], *gap, *self._lines[self._first :]]
+        self._handle.update({"text/plain": "\n".join(lines)}, raw=True)
 
 
 def melbourne_windows(rows: pd.DataFrame, now: datetime) -> tuple[pd.DataFrame, str]:

@@ -75,6 +75,8 @@ class WatchedClient(NotebookClient):
     def process_message(self, msg, cell, cell_index):
         if msg["msg_type"] == "stream" and msg["content"]["name"] == "stdout":
             self.on_text(msg["content"]["text"])
+        if msg["msg_type"] == "update_display_data" and "text/html" not in msg["content"]["data"]:
+            self.on_text(msg["content"]["data"].get("text/plain", ""))
         return super().process_message(msg, cell, cell_index)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fraudstream import live
-from fraudstream.live import MELBOURNE, LiveTable, bars_over_time, melbourne_windows
+from fraudstream.live import MELBOURNE, LiveLines, LiveTable, bars_over_time, melbourne_windows
 
 NOON = datetime(2025, 4, 28, 12, 0, 35, tzinfo=MELBOURNE)
 
@@ -21,11 +21,11 @@ def outputs(monkeypatch):
         def __init__(self, place):
             self.place = place
 
-        def update(self, page):
-            shown[self.place] = page.data
+        def update(self, page, raw=False):
+            shown[self.place] = page["text/plain"] if raw else page.data
 
-    def display(page, display_id):
-        shown.append(page.data)
+    def display(page, display_id, raw=False):
+        shown.append(page["text/plain"] if raw else page.data)
         return Handle(len(shown) - 1)
 
     monkeypatch.setattr(live, "display", display)
@@ -102,3 +102,10 @@ def test_what_comes_too_soon_is_not_shown(outputs):
 def test_without_rows_it_says_so_much(outputs):
     LiveTable("Frauds", chart="frauds").show(windows(frauds=[]))
     assert re.fullmatch(r"Frauds updated \d\d:\d\d:\d\d Melbourne time.*frauds", text(outputs[0]))
+
+
+def test_of_many_lines_the_first_and_the_newest_are_shown(outputs):
+    show = LiveLines(first=1, newest=2)
+    for number in range(1, 7):
+        show(f"batch {number}")
+    assert outputs == ["batch 1\n... 3 more ...\nbatch 5\nbatch 6"]

@@ -34,9 +34,9 @@ def execute(notebook):
 
 
 def printed(notebook):
-    return "".join(
-        output.text for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "stream"
-    )
+    """All text that the cells show, in order."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs)
 
 
 @pytest.fixture
