@@ -60,6 +60,18 @@ def train(
 
 
 @app.command()
+def check(
+    data_dir: DataDir = None,
+    model: Annotated[Path | None, typer.Option(help="The model's zip (default: that of FRAUDSTREAM_MODEL).")] = None,
+) -> None:
+    """Look at the files and the model, and say whether they fit: exit code 1 if something does not. Writes nothing."""
+    from fraudstream.check import check
+
+    if not check(_settings(data_dir=data_dir, model=model)):
+        raise typer.Exit(1)
+
+
+@app.command()
 def run(
     batches: Annotated[int | None, typer.Option(help="Batches to send (default: FRAUDSTREAM_BATCHES or 120).")] = None,
     interval: Annotated[float | None, typer.Option(help="Seconds between two batches.")] = None,
