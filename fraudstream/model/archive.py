@@ -109,12 +109,11 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
             raise ModelError(f"{path}: the entry {entry.orig_filename!r} {reason}. {REMEDY}")
     # as a file system sees them that takes no notice of case
     names = Counter(entry.filename.rstrip("/").casefold() for entry in entries)
-    twice = [name for name, count in names.items() if count > 1]
-    files = {entry.filename.casefold() for entry in entries if not entry.is_dir()}
-    above = {parent for name in names for parent in _parents(name)}
-    mixed = twice or sorted(files & above)
-    if mixed:
-        raise ModelError(f"{path}: the entry {mixed[0]!r} stands in it twice. {REMEDY}")
+    folders = {parent for name in names for parent in _parents(name)}
+    for entry in entries:
+        name = entry.filename.rstrip("/").casefold()
+        if names[name] > 1 or (name in folders and not entry.is_dir()):
+            raise ModelError(f"{path}: the entry {entry.filename!r} stands in it twice. {REMEDY}")
 
 
 def _reasons(entry: zipfile.ZipInfo) -> Iterator[str]:

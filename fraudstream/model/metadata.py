@@ -21,8 +21,11 @@ SPARK = version("pyspark")
 
 _SPARK_ML = re.compile(r"(org\.apache\.spark\.ml|pyspark\.ml)(\.\w+)+")
 _PIPELINE_MODEL = re.compile(r"(org\.apache\.spark\.ml|pyspark\.ml\.pipeline)\.PipelineModel")
-# its SQL could read files and call Java; and its columns cannot be told
-_REFUSED = {"SQLTransformer": "runs SQL of its own, whose columns cannot be told"}
+_REFUSED = {
+    # it could read files and call Java
+    "SQLTransformer": "runs SQL of its own, whose columns cannot be told",
+    "RFormulaModel": "works by a formula, whose columns cannot be told",
+}
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
