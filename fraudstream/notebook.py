@@ -2,6 +2,8 @@
 
 import html
 import inspect
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -108,8 +110,12 @@ def ensure_model(settings: Settings) -> None:
 
 
 def _train(settings: Settings) -> None:
+    """Trains in a process of its own, whose Java says things on standard error that are no news: they go to a log."""
     from fraudstream.train import train
 
+    settings.logs.mkdir(parents=True, exist_ok=True)
+    with (settings.logs / "training.log").open("a") as log:
+        os.dup2(log.fileno(), sys.stderr.fileno())
     train(settings)
 
 

@@ -30,6 +30,8 @@ NOTEBOOKS = {
     "Task 3": PROJECT / "A2B-Task3_consumer.ipynb",
 }
 DEFAULT_BATCHES = 120
+# tables, schemas and messages that a notebook prints are for its reader, not for who watches the run
+NO_NEWS = (" ", "\t", "|", "+", "[", "{", "root", "only showing")
 IDLE_S = 15
 
 
@@ -47,12 +49,11 @@ class Watcher:
         self.progress.update(task, completed=cell)
 
     def said(self, name: str, task: TaskID, text: str) -> None:
-        line = text.strip().splitlines()[-1] if text.strip() else ""
-        if not line:
-            return
-        self.progress.update(task, said=line[:110])
-        if not self.console.is_terminal:
-            self.console.print(f"{name}: {line}", highlight=False, markup=False)
+        lines = [line for line in text.splitlines() if line.strip() and not line.startswith(NO_NEWS)]
+        for line in lines if not self.console.is_terminal else ():
+            self.console.print(f"{name}: {line}", highlight=False, markup=False, soft_wrap=True)
+        for line in lines[-1:]:
+            self.progress.update(task, said=line[:110])
 
 
 class WatchedClient(NotebookClient):
@@ -159,7 +160,10 @@ async def _run_one(name: str, settings: Settings, watcher: Watcher) -> None:
     )
     client.on_text = lambda text: watcher.said(name, task, text)
     try:
-        await client.async_execute(env=environment(settings))
+        # what Java says on standard error is no news; errors of the cells come as such
+        settings.logs.mkdir(parents=True, exist_ok=True)
+        with (settings.logs / "kernels.log").open("a") as log:
+            await client.async_execute(env=environment(settings), stderr=log)
         watcher.reached(task, len(notebook.cells))
         watcher.said(name, task, "finished")
     except CellExecutionError as error:

@@ -33,9 +33,12 @@ def write_all(data_dir: Path, files: dict[str, pd.DataFrame], made: Manifest, pr
 
 
 def _write(path: Path, name: str, frame: pd.DataFrame, progress: bool) -> str:
-    """Write one table with a progress bar and return its sha256. UTF-8, ``\\n``, quotes only where they are needed."""
+    """Write one table and return its sha256. UTF-8, ``\\n``, quotes only where they are needed.
+
+    progress: a bar on a terminal, elsewhere a line.
+    """
     digest = hashlib.sha256()
-    bar = tqdm(total=len(frame), desc=f"{name:<26}", unit=" rows", disable=not progress)
+    bar = tqdm(total=len(frame), desc=f"{name:<26}", unit=" rows", disable=None if progress else True)
     with path.open("wb") as file, bar:
         for start in range(0, len(frame), CHUNK_ROWS):
             chunk = frame.iloc[start : start + CHUNK_ROWS]
@@ -43,4 +46,6 @@ def _write(path: Path, name: str, frame: pd.DataFrame, progress: bool) -> str:
             digest.update(octets)
             file.write(octets)
             bar.update(len(chunk))
+    if progress and bar.disable:
+        print(f"{name:<26} {len(frame):>9,} rows", flush=True)
     return digest.hexdigest()
