@@ -7,7 +7,7 @@ import sys
 import zipfile
 
 import pytest
-from zips import ASSEMBLER, CLASSIFICATION, FEATURE, TREES, entries, small_model, write_zip
+from zips import ASSEMBLER, CLASSIFICATION, FEATURE, TREES, assembler, entries, indexer, small_model, write_zip
 
 from fraudstream import model
 from fraudstream.errors import ModelError, SettingsError
@@ -38,10 +38,6 @@ def unfit(path, *stages, aliases=None, **pipeline):
     with pytest.raises(ModelError) as caught:
         model.match(model.read_needs(path), OFFERED, aliases)
     return str(caught.value).removeprefix(f"{path}: ")
-
-
-def assembler(*columns, **more):
-    return {**ASSEMBLER, "paramMap": {**ASSEMBLER["paramMap"], "inputCols": list(columns), **more}}
 
 
 def with_entry(entry, content=b""):
@@ -279,3 +275,53 @@ def test_a_model_that_is_no_classifier(path):
 def test_a_stage_that_would_lose_rows_is_refused(path, kind, params, reason):
     stage = {"class": f"{FEATURE}.{kind}", "paramMap": {"inputCol": "age", "outputCol": "aged", **params}}
     assert reason in unfit(path, stage, assembler("aged"), TREES)
+
+
+@pytest.mark.parametrize("labels", [("False", "True"), ("0", "1"), ("0.0", "1.0"), ("honest", "fraud")])
+def test_the_label_at_index_1_is_said_and_its_indexer_left_out(path, labels):
+    label = indexer("is_fraud", *labels, output="label")
+    write_zip(path, entries(label, ASSEMBLER, TREES))
+    matched = model.match(model.read_needs(path), OFFERED)
+    assert [pair.ours for pair in matched.pairs] == ["age"]
+    assert f"prediction = 1 stands for is_fraud = {labels[1]!r}." in repr(matched)
+    assert "Left out, as they do not lead to the prediction: StringIndexerModel (is_fraud)." in repr(matched)
+
+
+def test_without_an_indexer_of_the_label_1_is_fraud(path):
+    matched = model.match(model.read_needs(small_model(path)), OFFERED)
+    assert matched.meaning == "prediction = 1 is fraud: the model knows no labels."
+
+
+def test_a_model_whose_1_is_not_fraud_is_refused(path):
+    assert unfit(path, indexer("is_fraud", "1", "0", output="label"), ASSEMBLER, TREES) == (
+        "prediction = 1 stands for is_fraud = '0' (labels by index: 1, 0), not for fraud. "
+        "Train it with stringOrderType='alphabetAsc' for the label, or with 0 and 1."
+    )
+
+
+def test_other_words_for_the_parts_of_the_day_are_refused_and_missing_ones_said(path):
+    stages = assembler("time_of_day_idx"), TREES
+    assert unfit(path, indexer("time_of_day", "0", "1", "2", "3"), *stages) == (
+        "time_of_day of the model is one of 0, 1, 2, 3; the stream's time_of_day is one of "
+        "morning, afternoon, evening, night. Train it with these words."
+    )
+    write_zip(path, entries(indexer("TimeOfDay", "Evening", "MORNING"), assembler("TimeOfDay_idx"), TREES))
+    matched = model.match(model.read_needs(path), OFFERED)
+    assert "TimeOfDay: the model has never seen afternoon, night." in repr(matched)
+
+
+def test_an_indexer_without_its_labels(path):
+    stage = {key: value for key, value in indexer("gender", "F").items() if key != "learnt"}
+    said = unfit(path, stage, assembler("gender_idx"), TREES)
+    assert said == "the labels that StringIndexerModel of gender has learnt are missing."
+
+
+@pytest.mark.parametrize(
+    ("params", "stand_in"),
+    [({}, "F"), ({"stringOrderType": "frequencyAsc"}, "M"), ({"handleInvalid": "keep"}, None)],
+    ids=["most frequent first", "most frequent last", "an answer of its own"],
+)
+def test_what_stands_in_for_a_category_that_is_not_known(path, params, stand_in):
+    write_zip(path, entries(indexer("gender", "F", "M", **params), assembler("gender_idx"), TREES))
+    (pair,) = model.match(model.read_needs(path), OFFERED).pairs
+    assert pair.stand_in == stand_in

@@ -1,7 +1,9 @@
 """The stream's rows as a model takes them: its columns under its names, and no value that it would lose a row for."""
 
 from collections import Counter
+from functools import reduce
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.ml import PipelineModel, Transformer
 from pyspark.sql import Column, DataFrame
@@ -10,10 +12,12 @@ from pyspark.sql.types import StructType
 
 from fraudstream.errors import ModelError
 from fraudstream.model.match import NUMERIC, Matched, Pair
+from fraudstream.model.needs import NUMBER
 
 # the transaction with all its features, as it is: the model's columns stand beside it, under the model's names
 ROW = "row"
 IMPUTED = "imputed"
+FLOATS = ("double", "float")
 UNHEARD_OF = "a category that no model has heard of"
 
 
@@ -62,8 +66,9 @@ def try_out(scoring: PipelineModel, matched: Matched, features: DataFrame) -> No
     rows = features.sparkSession.createDataFrame([nothing, strange], schema)
     try:
         predicted = scoring.transform(with_model_columns(rows, matched)).select("prediction").collect()
-    except PySparkException as error:
-        reason = str(error).strip().splitlines()[0]
+    except (PySparkException, Py4JJavaError) as error:
+        said = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else str(error)
+        reason = said.strip().splitlines()[0]
         raise ModelError(f"{matched.needs.path}: the model cannot predict the stream's rows: {reason}") from error
     if len(predicted) != 2 or None in [row.prediction for row in predicted]:
         raise ModelError(f"{matched.needs.path}: the model loses rows whose values it does not know.")
@@ -83,9 +88,11 @@ def _value(pair: Pair, schema: StructType) -> tuple[Column, Column | None]:
         unknown = F.isnull(known)
         value = F.coalesce(known, column.cast("string") if pair.stand_in is None else F.lit(pair.stand_in))
         return (value.cast(_number_type(need.labels)) if need.numeric else value), unknown
-    if need.kind != "number" or not schema[pair.ours].nullable:
+    absent = [column.isNull()] if schema[pair.ours].nullable else []
+    absent += [F.isnan(column)] if pair.type in FLOATS else []
+    if need.kind != NUMBER or not absent:
         return column, None
-    unknown = column.isNull() | F.isnan(column) if pair.type in ("double", "float") else column.isNull()
+    unknown = reduce(Column.__or__, absent)
     return (column if pair.stand_in is None else F.when(unknown, pair.stand_in).otherwise(column)), unknown
 
 
@@ -110,7 +117,7 @@ def _texts(pair: Pair) -> tuple[Column, Column]:
     text = column.cast("string")
     if pair.type == "string":
         return text, F.lower(F.trim(text))
-    if pair.type in ("double", "float"):
+    if pair.type in FLOATS:
         whole = column.try_cast("bigint")
         return text, F.when(whole.cast("double") == column, whole.cast("string")).otherwise(text)
     return text, text
