@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from fraudstream.features import batch_features, customer_profiles, typed_columns
+from fraudstream.features import OURS, Readings, batch_features, customer_profiles, typed_columns
 from fraudstream.schemas import BROWSING, CATEGORY, CUSTOMER, FRAUD, NEW_BROWSING, PRODUCT, TRANSACTION, Schema
 
 Row = dict[str, str]
@@ -72,9 +72,11 @@ def features(
     events: list[Row],
     customers: Iterable[Row] = (),
     past: Iterable[Row] = (),
+    readings: Readings = OURS,
 ) -> dict[str, dict]:
     """The batch features of these rows: transaction_id -> {column: value}."""
-    profiles = customer_profiles(frame(spark, list(customers), CUSTOMER), frame(spark, list(past), TRANSACTION))
+    people = frame(spark, list(customers), CUSTOMER)
+    profiles = customer_profiles(people, frame(spark, list(past), TRANSACTION), readings)
     browsing = frame(spark, events, BROWSING).withColumnRenamed("event_time", "browsed_at")
-    featured = batch_features(frame(spark, transactions, TRANSACTION), browsing, profiles)
+    featured = batch_features(frame(spark, transactions, TRANSACTION), browsing, profiles, readings)
     return {row.transaction_id: row.asDict() for row in featured.collect()}
