@@ -88,17 +88,17 @@ def run(
     summary = run(settings, empty_topics=empty_topics, wait_s=wait)
     if not summary.complete:
         raise FraudstreamError(
-            f"{summary.lost} transactions are neither predicted nor accounted for: see summary.json."
+            f"{summary.lost + summary.unread} transactions are neither predicted nor accounted for: see summary.json."
         )
 
 
 @app.command()
 def reset(empty_topics: EmptyTopics = False, wait: Wait = 60) -> None:
     """Start afresh: results and checkpoints move to output/earlier, the topics are emptied."""
-    from fraudstream.fresh import start_afresh
+    from fraudstream.fresh import alone, start_afresh
 
     settings = _settings()
-    with kafka_broker.as_found(settings):
+    with alone(settings), kafka_broker.as_found(settings):
         start_afresh(settings, empty_topics=empty_topics, wait_s=wait)
 
 

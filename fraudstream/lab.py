@@ -25,7 +25,7 @@ def lab(
     folder: Path = PROJECT,
     note: Callable[[str], None] = print,
 ) -> None:
-    """Runs JupyterLab on 127.0.0.1, with its token, until Ctrl-C, in the notebooks' ``folder``; it gets ``options``, too.
+    """Runs JupyterLab on 127.0.0.1, with its token and ``options``, in the notebooks' ``folder``, until Ctrl-C.
 
     Its kernels end with it, and so does the broker, unless that ran before.
     Raises FraudstreamError when JupyterLab ends by itself with an error.

@@ -2,6 +2,7 @@
 
 import html
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -129,16 +130,23 @@ def prepare(settings: Settings, *, data: bool = True, model: bool = False) -> No
 
 
 def _errors_in_one_line() -> None:
-    """Show a FraudstreamError in the notebook as its one line; the cell fails all the same."""
+    """Show a FraudstreamError, or an interrupt, in the notebook as one line; the cell fails all the same."""
     shell = get_ipython()
     if shell is not None:
-        shell.set_custom_exc((FraudstreamError,), _show_error)
+        shell.set_custom_exc((FraudstreamError, KeyboardInterrupt), _show_error)
+        logging.getLogger().addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of the log tells something: an interrupt while Java was asked is what the user wanted."""
+    return record.msg != "KeyboardInterrupt while sending command."
 
 
 def _show_error(
     shell: InteractiveShell, kind: type, error: BaseException, trace: Any, tb_offset: Any = None
 ) -> list[str]:
-    lines = [f"{kind.__name__}: {error}"]
+    message = "this cell is not finished. Run it again, and then those below." if kind is KeyboardInterrupt else error
+    lines = [f"{'Interrupted' if kind is KeyboardInterrupt else kind.__name__}: {message}"]
     shell._showtraceback(kind, error, lines)
     return lines
 

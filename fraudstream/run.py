@@ -77,7 +77,8 @@ class WatchedClient(NotebookClient):
         if msg["msg_type"] == "stream" and msg["content"]["name"] == "stdout":
             self.on_text(msg["content"]["text"])
         if msg["msg_type"] == "update_display_data" and "text/html" not in msg["content"]["data"]:
-            self.on_text(msg["content"]["data"].get("text/plain", ""))
+            newest = msg["content"]["data"].get("text/plain", "").splitlines()[-1:]
+            self.on_text("".join(newest))
         return super().process_message(msg, cell, cell_index)
 
 

@@ -18,6 +18,7 @@ from fraudstream import tables
 from fraudstream.errors import OutputError
 from fraudstream.schemas import BROWSING_TOPIC, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import Settings
+from fraudstream.stream.checkpoint import read_up_to
 
 # partition, offset, position in the message's list
 Place = tuple[int, int, int]
@@ -28,8 +29,9 @@ LATE_S = 60
 class Summary:
     """What was sent, what became of it, how fast and how well; transactions are counted by transaction_id.
 
-    transactions_sent = predicted + late + unmatched + quarantined_transactions + lost. quarantined counts all rows of
-    both topics that could not be read, and the messages that are no list of rows.
+    transactions_sent = predicted + late + unmatched + quarantined_transactions + unread + lost. quarantined counts all
+    rows of both topics that could not be read, and the messages that are no list of rows. unread were sent after the
+    stream had stopped.
     """
 
     batches: int
@@ -40,19 +42,20 @@ class Summary:
     unmatched: int
     quarantined: int
     quarantined_transactions: int
+    unread: int
     lost: int
     frauds: int
     seconds_p50: float | None
     seconds_p95: float | None
     precision: float | None
     recall: float | None
-    unmatched_transactions: list[str] = field(default_factory=list)
-    lost_transactions: list[str] = field(default_factory=list)
+    unmatched_transactions: list[str] = field(default_factory=list, repr=False)
+    lost_transactions: list[str] = field(default_factory=list, repr=False)
 
     @property
     def complete(self) -> bool:
         """Whether every transaction sent is predicted or accounted for."""
-        return self.lost == 0
+        return self.lost == self.unread == 0
 
     def rows(self) -> list[tuple[str, str]]:
         """What a person wants to read, as (name, value)."""
@@ -114,7 +117,10 @@ def summarize(settings: Settings, client: dict) -> Summary:
     late = {key for key, row in missing.items() if row.late} - quarantined
     rest = {key: row for key, row in missing.items() if key not in quarantined | late}
     unmatched = rest.keys() - _matched(rest, client, settings.lookback_s, rejected[BROWSING_TOPIC])
-    lost = rest.keys() - unmatched
+    read = read_up_to(settings.checkpoints / "predictions", TRANSACTION_TOPIC)
+    unread = {key for key, row in rest.items() if read is not None and row.place[1] >= read.get(row.place[0], 0)}
+    unmatched -= unread
+    lost = rest.keys() - unmatched - unread
     seconds = predictions.seconds.to_numpy()
     precision, recall = _against_truth(predictions, settings.data_dir)
     return Summary(
@@ -126,6 +132,7 @@ def summarize(settings: Settings, client: dict) -> Summary:
         unmatched=len(unmatched),
         quarantined=sum(len(places) for places in rejected.values()),
         quarantined_transactions=len(quarantined),
+        unread=len(unread),
         lost=len(lost),
         frauds=int((predictions.prediction == 1).sum()),
         seconds_p50=round(float(np.percentile(seconds, 50)), 3) if len(seconds) else None,

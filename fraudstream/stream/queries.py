@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from fraudstream.errors import FraudstreamError
+from fraudstream.stream.checkpoint import newest_commit
 
 Note = Callable[[str], None]
 LOOK_EVERY_S = 0.5
@@ -27,10 +28,10 @@ def stop_namesake(spark: SparkSession, name: str) -> None:
 
 def say_where_it_starts(checkpoint: Path, note: Note = print) -> None:
     """Says whether a query goes on from its checkpoint or begins with the first message."""
-    commits = [int(path.name) for path in (checkpoint / "commits").glob("[0-9]*") if path.name.isdigit()]
-    if commits:
+    commit = newest_commit(checkpoint)
+    if commit is not None:
         note(
-            f"Goes on after micro-batch {max(commits)} of {checkpoint}. "
+            f"Goes on after micro-batch {commit} of {checkpoint}. "
             "To start afresh: python -m fraudstream reset (nothing is deleted, it moves to output/earlier)."
         )
     else:
