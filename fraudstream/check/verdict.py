@@ -27,7 +27,6 @@ from fraudstream.schemas import (
 )
 from fraudstream.settings import PROJECT, Settings
 
-FITS = "fits"
 PIPED_WIDTH = 160
 OWN_MODEL = PROJECT / "models" / "my_ML_model.zip"
 PAIRS = {"transactions.csv": "browsing_behaviour.csv", "new_transaction.csv": "new_browsing_behaviour.csv"}
@@ -56,11 +55,14 @@ def check(settings: Settings, console: Console | None = None) -> bool:
         files = [_look_at(settings.data_dir, name, has_model=settings.model.exists()) for name in FILES]
     scans = {file.name: file.scan for file in files if file.scan}
     console.print(_files_table(settings.data_dir, files))
+    for text in filter(None, (file.problem or file.note for file in files)):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
     if any(name in scans for name in PAIRS):
         console.print(_transactions_table(scans))
     unfit = [file.name for file in files if file.problem]
     unfit += [] if _model_fits(settings, console) else ["the model"]
-    console.print(f"Does not fit: {', '.join(unfit)}." if unfit else "All of it fits.")
+    verdict = f"Does not fit: {', '.join(unfit)}." if unfit else "All of it fits."
+    console.print(verdict, markup=False, highlight=False, soft_wrap=True)
     return not unfit
 
 
@@ -72,7 +74,7 @@ def _model_fits(settings: Settings, console: Console) -> bool:
     try:
         console.print(*_model_table(match(read_needs(settings.model), OFFERED, settings.column_aliases)), sep="\n")
     except FraudstreamError as error:
-        console.print(f"The model is refused: {error}", markup=False, highlight=False)
+        console.print(f"The model is refused: {error}", markup=False, highlight=False, soft_wrap=True)
         return False
     return True
 
@@ -90,9 +92,10 @@ def _look_at(data_dir: Path, name: str, has_model: bool) -> File:
             why = "only the training reads it" if name in PAST_FILES else "not needed"
             if name in OPTIONAL_FILES:
                 why = "without it, precision and recall are not known"
-            return File(name, None, note=f"not there: {why}")
-        return File(name, None, problem=str(error).removeprefix(f"{name}: "))
-    return File(name, found, *_judged(found))
+            return File(name, None, note=f"{name}: not there; {why}")
+        return File(name, None, problem=str(error))
+    problem, note = _judged(found)
+    return File(name, found, *(f"{found.path.name}: {text}." if text else "" for text in (problem, note)))
 
 
 def _check_words(labels: Scan) -> None:
@@ -121,7 +124,7 @@ def _files_table(data_dir: Path, files: list[File]) -> Table:
     for heading in ("file", "rows", "columns", "from", "to", "sorted", "keys", "verdict"):
         table.add_column(heading, justify="right" if heading in ("rows", "columns") else "left")
     for file in files:
-        verdict = f"[red]{_plain(file.problem)}[/]" if file.problem else _plain(file.note or FITS)
+        verdict = "[red]does not fit[/]" if file.problem else "fits" if file.scan else "not there"
         table.add_row(
             file.scan.path.name if file.scan else file.name, *(_facts(file.scan) if file.scan else [""] * 6), verdict
         )
