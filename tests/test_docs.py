@@ -21,7 +21,7 @@ REQUIREMENTS = {
     "A2B-Task3_consumer.ipynb": "3.1 3.2 3.3",
 }
 LONGEST_CELL = 25
-PREDICTIONS = ("ts", "event_time", "rawPrediction", "probability", "prediction", "predicted_at", "batch_id")
+PREDICTIONS = ("ts", "event_time", "rawPrediction", "probability", "prediction", "imputed", "predicted_at", "batch_id")
 SPARK_JARS = "org.apache.spark:"
 
 notebooks = pytest.mark.parametrize("notebook", REQUIREMENTS)

@@ -27,6 +27,7 @@ from fraudstream.schemas import (
 )
 from fraudstream.settings import PROJECT, Settings
 
+RELATIONS = ("transactions", "with a session", "customer not known", "product not known", "outside the events' time")
 PIPED_WIDTH = 160
 OWN_MODEL = PROJECT / "models" / "my_ML_model.zip"
 PAIRS = {"transactions.csv": "browsing_behaviour.csv", "new_transaction.csv": "new_browsing_behaviour.csv"}
@@ -142,9 +143,9 @@ def _facts(found: Scan) -> list[str]:
 def _transactions_table(scans: dict[str, Scan]) -> Table:
     """How the transactions go with the other files; a transaction without a session is not predicted."""
     table = Table(title="Transactions", title_justify="left")
-    headings = ("file", "transactions", "with a session", "customer not known", "product not known", "out of the time")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "file" else "right")
+    table.add_column("file")
+    for heading in RELATIONS:
+        table.add_column(heading, justify="right")
     for name, browsing in PAIRS.items():
         if name in scans:
             table.add_row(name, f"{scans[name].rows:,}", *_relations(scans, scans[name], scans.get(browsing)))
@@ -152,7 +153,7 @@ def _transactions_table(scans: dict[str, Scan]) -> Table:
 
 
 def _relations(scans: dict[str, Scan], sold: Scan, browsing: Scan | None) -> list[str]:
-    """with a session, customer not known, product not known, out of the browsing file's time: as texts."""
+    """with a session, customer not known, product not known, outside the time of the browsing file: as texts."""
     relations = ["?"] * 4
     if browsing:
         matched = _count_in(sold.values("session_id"), browsing.values("session_id"))
