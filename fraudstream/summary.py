@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
@@ -31,7 +32,7 @@ class Summary:
 
     transactions_sent = predicted + late + unmatched + quarantined_transactions + unread + lost. quarantined counts all
     rows of both topics that could not be read, and the messages that are no list of rows. unread were sent after the
-    stream had stopped.
+    stream had stopped. imputed are the predicted ones of which the model did not know a value.
     """
 
     batches: int
@@ -45,6 +46,7 @@ class Summary:
     unread: int
     lost: int
     frauds: int
+    imputed: int
     seconds_p50: float | None
     seconds_p95: float | None
     precision: float | None
@@ -135,6 +137,7 @@ def summarize(settings: Settings, client: dict) -> Summary:
         unread=len(unread),
         lost=len(lost),
         frauds=int((predictions.prediction == 1).sum()),
+        imputed=int(predictions.imputed.sum()),
         seconds_p50=round(float(np.percentile(seconds, 50)), 3) if len(seconds) else None,
         seconds_p95=round(float(np.percentile(seconds, 95)), 3) if len(seconds) else None,
         precision=precision,
@@ -184,8 +187,11 @@ def rows(client: dict, topic: str) -> Iterator[Row]:
 
 
 def newest_predictions(folder: Path) -> pd.DataFrame:
-    """By transaction_id: prediction, batch_id (of the newest one), seconds (from ts to the first one's directory)."""
-    columns = ["transaction_id", "ts", "prediction"]
+    """By transaction_id: of the newest one prediction, imputed (whether the model did not know a value) and batch_id;
+    seconds (from ts to the first one's directory).
+    """
+    columns = {name: pc.field(name) for name in ("transaction_id", "ts", "prediction")}
+    columns["imputed"] = pc.list_value_length(pc.field("imputed")) > 0
     batches = []
     for directory in folder.glob("batch_id=*"):
         table = ds.dataset(directory, format="parquet").to_table(columns=columns).to_pandas()
@@ -194,9 +200,8 @@ def newest_predictions(folder: Path) -> pd.DataFrame:
         batches.append(table)
     found = pd.concat(batches) if batches else pd.DataFrame(columns=[*columns, "batch_id", "seconds"])
     found = found.sort_values("batch_id").groupby("transaction_id")
-    return pd.DataFrame(
-        {"prediction": found.prediction.last(), "batch_id": found.batch_id.last(), "seconds": found.seconds.first()}
-    )
+    newest = found[["prediction", "imputed", "batch_id"]].last()
+    return newest.assign(seconds=found.seconds.first())
 
 
 def _list(value: bytes | None) -> list | None:
