@@ -5,7 +5,7 @@ import time
 
 import pyarrow as pa
 import pytest
-from messages import send
+from messages import sender
 from shop import event, fraud, transaction, write_csv
 
 from fraudstream.broker import recreate_topics
@@ -36,18 +36,21 @@ def account(broker, tmp_path, monkeypatch):
     settings = load_settings(output_dir=tmp_path / "output", data_dir=tmp_path, bootstrap_servers=broker)
 
     def summary(browsing, transactions):
-        send(broker, BROWSING_TOPIC, *browsing)
-        send(broker, TRANSACTION_TOPIC, *transactions)
+        with sender(broker) as send:
+            send(BROWSING_TOPIC, *browsing)
+            send(TRANSACTION_TOPIC, *transactions)
         return summarize(settings, {"bootstrap_servers": broker})
 
     summary.settings = settings
     return summary
 
 
-def predicted(settings, batch_id, *rows):
-    """A batch of predictions of (transaction number, prediction), all with ts T."""
+def predicted(settings, batch_id, *rows, imputed=()):
+    """A batch of predictions of (transaction number, prediction), all with ts T and the same ``imputed``."""
     columns = {"transaction_id": [f"t{number}" for number, _ in rows], "prediction": [float(said) for _, said in rows]}
-    write_batch(pa.table({**columns, "ts": pa.array([T] * len(rows), pa.int32())}), settings.predictions, batch_id)
+    columns["ts"] = pa.array([T] * len(rows), pa.int32())
+    columns["imputed"] = pa.array([list(imputed)] * len(rows), pa.list_(pa.string()))
+    write_batch(pa.table(columns), settings.predictions, batch_id)
 
 
 def quarantined(settings, *places):
@@ -74,6 +77,17 @@ def test_a_transaction_with_an_event_and_without_a_prediction_is_lost(account):
     summary = account([[browse(1), browse(2)]], [[buy(1), buy(2)]])
     assert counts(summary) == (2, 1, 0, 0, 0, 1)
     assert (summary.lost_transactions, summary.complete) == (["t2"], False)
+
+
+def test_what_was_sent_after_the_stream_had_stopped_is_unread(account):
+    checkpoint = account.settings.checkpoints / "predictions"
+    for folder, text in [("commits", "v1"), ("offsets", 'v1\n{}\n{"transactions":{"0":1}}\n-')]:
+        (checkpoint / folder).mkdir(parents=True)
+        (checkpoint / folder / "0").write_text(text)
+    predicted(account.settings, 0, (1, 0))
+    summary = account([[browse(1), browse(2)]], [[buy(1)], [buy(2), buy(3)]])
+    assert counts(summary) == (3, 1, 0, 0, 0, 0)
+    assert (summary.unread, summary.complete) == (2, False)
 
 
 def test_a_transaction_is_unmatched_without_an_event_that_could_count(account):
@@ -129,6 +143,13 @@ def test_seconds_count_to_the_moment_at_which_the_first_prediction_can_be_read(a
     predicted(account.settings, 1, (1, 0))
     summary = account([[browse(1)]], [[buy(1)]])
     assert began - 0.02 < T + summary.seconds_p50 == T + summary.seconds_p95 < first_read + 0.02
+
+
+def test_transactions_of_which_the_model_did_not_know_a_value_are_counted_by_their_newest_prediction(account):
+    predicted(account.settings, 0, (1, 0), (2, 0), imputed=["gender", "age"])
+    predicted(account.settings, 1, (2, 0), (3, 0))
+    summary = account([[browse(1), browse(2), browse(3)]], [[buy(1), buy(2), buy(3)]])
+    assert (summary.predicted, summary.imputed) == (3, 1)
 
 
 def test_predictions_of_another_replay_are_refused(account):
