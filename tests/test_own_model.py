@@ -1,5 +1,8 @@
 """A student's own model on the stream's rows: the same predictions as its own, and no row lost to it."""
 
+import csv
+import json
+import shutil
 import zipfile
 from types import SimpleNamespace
 
@@ -8,7 +11,9 @@ from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import LogisticRegression
 from pyspark.ml.feature import Imputer, OneHotEncoder, VectorAssembler
 from pyspark.sql import functions as F
+from shop import write_csv
 from students import saved, students_pipeline, students_rows
+from test_run import run
 from zips import TREES, assembler, entries, indexer, write_zip
 
 from fraudstream import model
@@ -85,6 +90,13 @@ def with_values(features, values):
     """``features`` with other values in all rows; their types stay."""
     types = dict(features.dtypes)
     return features.withColumns({name: F.lit(value).cast(types[name]) for name, value in values.items()})
+
+
+def change(path, column, function):
+    """The CSV with another value of ``column`` in each row."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row | {column: function(row[column])} for row in csv.DictReader(file)]
+    write_csv(path, rows)
 
 
 @pytest.mark.parametrize("invalid", ["skip", "error", "keep"])
@@ -188,3 +200,31 @@ def test_our_own_model_gets_its_columns_as_they_are(spark, features, model_dir, 
     rows = predicted(door, features)
     own = door.loaded.transform(features).select("transaction_id", "probability")
     assert probabilities(rows) == dict(own.collect())
+
+
+@pytest.mark.timeout(600)
+def test_a_run_with_a_student_s_model_predicts_every_transaction_as_the_model_would(
+    spark, broker, shop_dir, students, tmp_path
+):
+    """The stream has a payment method and customers that the model has never seen."""
+    data = shutil.copytree(shop_dir, tmp_path / "shop")
+    change(data / "new_transaction.csv", "payment_method", lambda method: method.replace("Gopay", "Kredivo"))
+    change(data / "customer.csv", "customer_id", lambda number: number if int(number) % 4 else f"-{number}")
+    ended = run(tmp_path / "output", data, students["skip"], broker)
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+    summary = json.loads((tmp_path / "output" / "summary.json").read_text())
+    stream = batch_features(
+        read_csv(spark, data, "new_transaction.csv"),
+        read_browsing(spark, data, "new_browsing_behaviour.csv"),
+        read_profiles(spark, data),
+    )
+    stored = spark.read.parquet(str(tmp_path / "output" / "predictions")).collect()
+    found = {row.transaction_id: row for row in sorted(stored, key=lambda row: row.batch_id)}
+    door = at_the_door(students["skip"], tmp_path)
+    own, all_rows = own_probabilities(door, stream), predicted(door, stream)
+    assert len(found) == summary["transactions_sent"] == summary["predicted"] > 50
+    expected = {key: list(all_rows[key].probability) for key in found}
+    assert {key: row.probability for key, row in found.items()} == expected
+    known = {key for key, row in found.items() if not row.imputed}
+    assert known == found.keys() & own.keys()  # the others it would have dropped
+    assert summary["imputed"] == len(found) - len(known) > 10 < len(known)
