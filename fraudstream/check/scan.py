@@ -96,12 +96,14 @@ def _blocks(path: Path, names: list[str], types: dict[str, pa.DataType]) -> Iter
     """The file's rows in blocks: the columns of ``types``. The first line, the header, is passed over."""
     columns = types or {names[0]: pa.string()}
     try:
-        yield from csv.open_csv(
+        # closed at once: a reader that is left to the end of the program may end it with "terminate called"
+        with csv.open_csv(
             path,
             read_options=csv.ReadOptions(block_size=_BLOCK, column_names=names, skip_rows=1),
             parse_options=csv.ParseOptions(newlines_in_values=True),
             convert_options=csv.ConvertOptions(include_columns=list(columns), column_types=columns, null_values=[""]),
-        )
+        ) as blocks:
+            yield from blocks
     except pa.ArrowInvalid as error:
         raise DataError(f"{path.name}: {str(error).splitlines()[0]}. Correct that row.") from error
 
