@@ -1,0 +1,65 @@
+"""The notebook of Task 2 as the grader reads it, and its schemas against the package's."""
+
+import re
+
+import nbformat
+import pytest
+from task2 import NOTEBOOK
+
+from fraudstream.schemas import CATEGORY, CUSTOMER, NEW_BROWSING, PRODUCT, TRANSACTION
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return nbformat.read(NOTEBOOK, as_version=4).cells
+
+
+def test_schemas_are_those_of_the_package(spark, cells):
+    (code,) = [cell.source for cell in cells if "schemas" in cell.metadata.get("tags", [])]
+    defined: dict[str, str] = {}
+    exec(code, defined)
+    expected = {
+        "customer_schema": CUSTOMER,
+        "product_schema": PRODUCT,
+        "category_schema": CATEGORY,
+        "browsing_schema": NEW_BROWSING,
+        "transaction_schema": TRANSACTION,
+    }
+    found = {name: dict(spark.createDataFrame([], defined[name]).dtypes) for name in expected}
+    assert found == expected
+    assert [list(columns) for columns in found.values()] == [list(columns) for columns in expected.values()]
+
+
+def test_every_requirement_has_one_heading_in_order(cells):
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    numbers = ["2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7", "2.7a", "2.7b", "2.7c"]
+    assert re.findall(r"^## (\d\.\d[a-c]?) ", text, re.MULTILINE) == numbers
+
+
+def test_cells_are_short(cells):
+    assert max(len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code") <= 25
+
+
+def test_what_is_graded_stands_in_the_notebook(cells):
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    calls = [
+        "SparkConf()",
+        '.set("spark.sql.session.timeZone", "Australia/Melbourne")',
+        "spark.sql.streaming.checkpointLocation",
+        'spark.readStream.format("kafka")',
+        "from_json(",
+        '.withWatermark("event_time", "1 minute")',
+        ".join(",
+        ".groupBy(",
+        "printSchema()",
+        "extractall(",
+        "PipelineModel.load(",
+        ".writeStream",
+        ".foreachBatch(",
+        "spark.read.schema(stored_schema).parquet(",
+        'F.window("event_time", "2 minutes", "10 seconds")',
+        'processingTime="10 seconds"',
+        'processingTime="30 seconds"',
+        'processingTime="1 minute"',
+    ]
+    assert [call for call in calls if call not in code] == []
