@@ -1,6 +1,6 @@
 # `make` lists the targets. Each sets up what it needs; PYTHON names the Python that .venv is made with.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lab bench lint docs clean distclean
+.PHONY: help setup run test lab bench lint docs handin clean distclean
 PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS := $(wildcard *.ipynb)
@@ -29,8 +29,12 @@ lint: setup ## Code, notebooks and the direction of imports
 	$(BIN)/lint-imports
 	$(BIN)/nbstripout --verify --keep-id $(NOTEBOOKS)
 
-docs: setup ## Write settings and commands, as the code has them, into README.md
+docs: setup ## README's settings and commands from the code; docs/executed, its pictures from a run of 90 batches
 	$(BIN)/python -m tools.readme
+	$(BIN)/python -m tools.docs
+
+handin: setup ## Run everything and leave output/handin.zip: executed notebooks, HTML, chart, summary
+	$(BIN)/python -m fraudstream handin
 
 clean: ## Remove results, generated data and the trained model; what you put there stays
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tools.clean; fi

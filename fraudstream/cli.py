@@ -110,6 +110,17 @@ def lab(context: typer.Context) -> None:
     lab(_settings(), context.args)
 
 
+@app.command()
+def handin(
+    batches: Annotated[int | None, typer.Option(help="Batches to send (default: FRAUDSTREAM_BATCHES or 120).")] = None,
+) -> None:
+    """Run the three notebooks and leave handin.zip: notebooks with outputs, HTML, chart, summary."""
+    settings = _settings(batches=batches)
+    from fraudstream.handin import hand_in
+
+    print(hand_in(settings))
+
+
 @broker.command()
 def start() -> None:
     """Start the broker, unless it runs; returns when it answers."""

@@ -31,14 +31,14 @@ STYLE = """<style>
   border-bottom: 1px solid rgba(128, 128, 128, .45); }
 .fraudstream .title { font-size: 15px; font-weight: 600; }
 .fraudstream .note { opacity: .7; white-space: nowrap; padding-top: 2px; }
-.fraudstream .facts { display: flex; flex-wrap: wrap; gap: 6px 24px; padding: 10px 8px 2px; }
+.fraudstream .facts { display: flex; flex-wrap: wrap; gap: 6px 22px; padding: 10px 8px 2px; }
 .fraudstream .facts b { display: block; font-size: 18px; font-weight: 600; font-variant-numeric: tabular-nums; }
 .fraudstream .facts span { opacity: .7; }
 .fraudstream svg { display: block; width: 100%; height: auto; margin-top: 8px; color: inherit; }
 .fraudstream svg text { font-family: inherit !important; opacity: .75; }
 .fraudstream.fraudstream table { width: 100%; margin: 6px 0 0; border-collapse: collapse; border: none;
   font-size: 13px; font-variant-numeric: tabular-nums; table-layout: auto; }
-.fraudstream.fraudstream th { font-weight: 400; opacity: .7; }
+.fraudstream.fraudstream th { font-weight: 400; opacity: .7; white-space: nowrap; }
 .fraudstream.fraudstream th, .fraudstream.fraudstream td { border: none; padding: 3px 8px; text-align: left;
   vertical-align: top; border-bottom: 1px solid rgba(128, 128, 128, .18); color: inherit; max-width: none; }
 </style>"""
@@ -61,7 +61,7 @@ class LiveTable:
     def show(self, rows: pd.DataFrame, facts: Mapping[str, str] | None = None) -> None:
         """Shows ``rows`` (newest first) in place of the ones before, with the time of this update.
 
-        window_start and window_end (UTC, ISO 8601) become one column in Melbourne time, or a part of the title where
+        window_start and window_end (UTC, ISO 8601) become one column in Melbourne time, or stand beside the title where
         all rows are of one window. ``facts``, name -> value, stand above the table in large letters.
         """
         if time.monotonic() < self._next:
@@ -69,12 +69,12 @@ class LiveTable:
         self._next, now = time.monotonic() + self.every_s, datetime.now(MELBOURNE)
         chart = bars_over_time(rows, self.chart) if self.chart and len(rows) else ""
         rows, window = melbourne_windows(rows.head(self.shown), now)
-        title = f"{self.title}: {window}" if window else self.title
         body = _facts(facts or {}) + chart + _table(rows, self.bar)
-        self._handle.update(HTML(self._page(f"updated {now:%H:%M:%S} Melbourne time", body, title)))
+        note = f"{window} \u00b7 " if window else ""
+        self._handle.update(HTML(self._page(f"{note}updated {now:%H:%M:%S} Melbourne time", body)))
 
-    def _page(self, note: str, body: str = "", title: str = "") -> str:
-        title, note = html.escape(title or self.title), html.escape(note)
+    def _page(self, note: str, body: str = "") -> str:
+        title, note = html.escape(self.title), html.escape(note)
         head = f'<div class="head"><span class="title">{title}</span><span class="note">{note}</span></div>'
         return f'{STYLE}<div class="fraudstream">{head}{body}</div>'
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -127,6 +128,7 @@ def prepare(settings: Settings, *, data: bool = True, model: bool = False) -> No
         ensure_data(settings)
     if model:
         ensure_model(settings)
+        _java_speaks_to(settings.logs / "java.log")
 
 
 def _errors_in_one_line() -> None:
@@ -135,6 +137,14 @@ def _errors_in_one_line() -> None:
     if shell is not None:
         shell.set_custom_exc((FraudstreamError, KeyboardInterrupt), _show_error)
         logging.getLogger().addFilter(_is_news)
+
+
+def _java_speaks_to(log: Path) -> None:
+    """What the kernel's Java, started later, says on standard error goes to ``log``; Python's goes to the notebook."""
+    if getattr(get_ipython(), "kernel", None) is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a") as file:
+            os.dup2(file.fileno(), 2)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -60,9 +60,9 @@ def test_windows_are_one_column_in_melbourne_time_and_one_that_has_not_ended_is_
     assert (list(rows.columns), apart) == (["window", "quantity"], "")
 
 
-def test_rows_of_one_window_have_it_in_the_title(outputs):
+def test_rows_of_one_window_have_it_beside_the_title(outputs):
     LiveTable("Top products").show(windows("00:00", "00:00", quantity=[7, 5]))
-    assert "Top products: 12:00:00 to 12:00:30 updated" in text(outputs[0])
+    assert "Top products 12:00:00 to 12:00:30 \u00b7 updated" in text(outputs[0])
     assert text(outputs[0]).endswith("quantity 7 5")
 
 

@@ -110,8 +110,8 @@ class StreamHealth:
             "95 %": p95,
             "predicted": f"{len(self._predicted):,}",
             "unmatched so far": f"{max(0, arrived - len(self._predicted)):,}",
-            "rows late": f"{main.late:,}",
-            "rows quarantined": f"{sum(self._rejected.values()):,}",
+            "late": f"{main.late:,}",
+            "quarantined": f"{sum(self._rejected.values()):,}",
         }
 
     def _read_predictions(self) -> None:
