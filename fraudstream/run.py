@@ -9,7 +9,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -129,10 +129,16 @@ def _headless(settings: Settings) -> Settings:
 
 
 async def _run_all(settings: Settings, watcher: Watcher) -> None:
-    """Task 2 and Task 3 listen first, so that the latencies are those of a running system; then Task 1 sends."""
-    listening = [asyncio.create_task(_run_one(name, settings, watcher), name=name) for name in ("Task 2", "Task 3")]
-    sending = asyncio.create_task(_send_when_listening(settings, watcher, listening), name="Task 1")
-    tasks = [sending, *listening]
+    """Task 2 listens first, so that the latencies are those of a running system; then Task 1 sends and Task 3 draws.
+
+    Task 3 is not started sooner: its patience for the first message is not meant for the time that Spark takes.
+    """
+    listening = asyncio.create_task(_run_one("Task 2", settings, watcher), name="Task 2")
+    others = [
+        asyncio.create_task(_run_when_listening(name, settings, watcher, listening), name=name)
+        for name in ("Task 3", "Task 1")
+    ]
+    tasks = [listening, *others]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
@@ -143,11 +149,11 @@ async def _run_all(settings: Settings, watcher: Watcher) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _send_when_listening(settings: Settings, watcher: Watcher, listening: list[asyncio.Task]) -> None:
+async def _run_when_listening(name: str, settings: Settings, watcher: Watcher, listening: asyncio.Task) -> None:
     started = settings.checkpoints / "predictions" / "metadata"
-    while not started.exists() and not any(task.done() for task in listening):
+    while not started.exists() and not listening.done():
         await asyncio.sleep(0.2)
-    await _run_one("Task 1", settings, watcher)
+    await _run_one(name, settings, watcher)
 
 
 async def _run_one(name: str, settings: Settings, watcher: Watcher) -> None:
@@ -169,6 +175,10 @@ async def _run_one(name: str, settings: Settings, watcher: Watcher) -> None:
         watcher.said(name, task, "finished")
     except CellExecutionError as error:
         raise FraudstreamError(f"{NOTEBOOKS[name].name} stopped: {error.ename}: {error.evalue}") from error
+    except DeadKernelError as error:
+        raise FraudstreamError(
+            f"{NOTEBOOKS[name].name} stopped: its kernel was killed, often for want of memory. See {settings.logs}."
+        ) from error
     finally:
         settings.notebooks.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, settings.notebooks / NOTEBOOKS[name].name)
