@@ -14,8 +14,8 @@ setup: ## Virtual environment, pinned requirements, Java; does only what is miss
 run: setup ## Data, model, broker, all three notebooks at once, and the account of it
 	$(BIN)/python -m fraudstream run
 
-test: lint ## Lint, then all tests
-	$(BIN)/python -m pytest
+test: lint ## Lint, then all tests, two files at once
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lab: setup ## The broker and JupyterLab on 127.0.0.1 with the three notebooks; Ctrl-C ends both
 	$(BIN)/python -m fraudstream lab
