@@ -1,12 +1,12 @@
 # `make` lists the targets. Each sets up what it needs; PYTHON names the Python that .venv is made with.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lab bench lint docs handin clean distclean
+.PHONY: help setup run test test-compose lab bench lint docs handin clean distclean
 PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS := $(wildcard *.ipynb)
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Virtual environment, pinned requirements, Java; does only what is missing
 	@PYTHON="$(PYTHON)" sh tools/setup.sh
@@ -16,6 +16,9 @@ run: setup ## Data, model, broker, all three notebooks at once, and the account 
 
 test: lint ## Lint, then all tests, two files at once
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-compose: setup ## docker compose up for real, the cluster too: needs a Docker engine, root, some minutes
+	FRAUDSTREAM_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/test_compose.py
 
 lab: setup ## The broker and JupyterLab on 127.0.0.1 with the three notebooks; Ctrl-C ends both
 	$(BIN)/python -m fraudstream lab

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fraudstream.broker import bootstrap, end_offsets, ensure_topics, recreate_topics
+from fraudstream.broker import bootstrap, client_security, end_offsets, ensure_topics, recreate_topics
 from fraudstream.errors import BrokerError, OutputError
 from fraudstream.schemas import TOPICS
 from fraudstream.settings import Settings
@@ -31,8 +31,9 @@ def start_afresh(
     when ``empty_topics`` says so; otherwise BrokerError, and nothing has changed.
     """
     address = bootstrap(settings, note, wait_s)
-    ensure_topics(address)
-    messages = sum(sum(end_offsets(address, topic).values()) for topic in TOPICS)
+    security = client_security(settings)
+    ensure_topics(address, **security)
+    messages = sum(sum(end_offsets(address, topic, **security).values()) for topic in TOPICS)
     if messages and not (settings.embedded_broker or empty_topics):
         raise BrokerError(
             f"The topics {', '.join(TOPICS)} at {address} hold {messages:,} messages of an earlier replay. "
@@ -46,7 +47,7 @@ def start_afresh(
             path.rename(earlier / path.name)
         note(f"What the last replay left is in {earlier} now.")
     if messages:
-        recreate_topics(address)
+        recreate_topics(address, **security)
     return address
 
 

@@ -111,11 +111,7 @@ def run(
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of a kernel that shall find these settings."""
-    values = {
-        variable: "" if getattr(settings, name) is None else str(getattr(settings, name))
-        for name, variable in settings.environment_names().items()
-    }
-    return {**os.environ, **values}
+    return {**os.environ, **settings.as_environment()}
 
 
 def _headless(settings: Settings) -> Settings:

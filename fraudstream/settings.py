@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fraudstream.errors import SettingsError
@@ -28,6 +28,7 @@ def _alias_pairs(value: str) -> str:
 
 
 AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
+OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: _absolute(value) if value else None)]
 OptionalInt = Annotated[int | None, BeforeValidator(_empty_is_none)]
 OptionalFloat = Annotated[float | None, BeforeValidator(_empty_is_none)]
 
@@ -104,6 +105,27 @@ class Settings(BaseSettings):
         validation_alias=_environment("FRAUDSTREAM_ALIASES"),
         description="columns that your own model calls otherwise: their_name=our_name[,...]",
     )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT",
+        validation_alias=_environment("KAFKA_SECURITY_PROTOCOL"),
+        description="how a Kafka elsewhere is spoken to: SSL encrypts, SASL asks for a name and a password",
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", validation_alias=_environment("KAFKA_SASL_MECHANISM"), description="how SASL proves the password"
+    )
+    sasl_username: str = Field(
+        "", validation_alias=_environment("KAFKA_SASL_USERNAME"), description="the name that SASL asks for"
+    )
+    sasl_password: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_environment("KAFKA_SASL_PASSWORD"),
+        description="its password; never shown",
+    )
+    ssl_cafile: OptionalPath = Field(
+        None,
+        validation_alias=_environment("KAFKA_SSL_CAFILE"),
+        description="PEM file of the authority that signed Kafka's certificate (empty: the system's and Java's own)",
+    )
     spark_master: str = Field(
         "local[4]", validation_alias=_environment("SPARK_MASTER"), description="where Spark runs (2.1: four cores)"
     )
@@ -157,6 +179,14 @@ class Settings(BaseSettings):
     def cache(self) -> Path:
         """Locks that all runs of this project folder share, independent of the output folder."""
         return PROJECT / ".cache"
+
+    def as_environment(self) -> dict[str, str]:
+        """Name of the environment variable -> text, for a process that shall find these settings; the password, too."""
+        values = {name: getattr(self, field) for field, name in self.environment_names().items()}
+        return {
+            name: "" if value is None else value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in values.items()
+        }
 
     @classmethod
     def environment_names(cls) -> dict[str, str]:

@@ -74,6 +74,8 @@ def engine_options(settings: Settings, more: dict[str, str] = STREAM_OPTIONS) ->
         "spark.ui.port": "0",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        # Spark's own pattern, and Kafka's password, which stands in an option by this name
+        "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|sasl[.]jaas[.]config",
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     }
     return list({**options, **more, **({} if is_local(settings) else CLUSTER_OPTIONS)}.items())

@@ -26,7 +26,7 @@ def settings() -> str:
             value = value.relative_to(PROJECT).as_posix()
         elif isinstance(value, float):
             value = f"{value:g}"
-        shown = "" if value in (None, "") else f"`{value}`"
+        shown = "" if value is None or not str(value) else f"`{value}`"
         rows.append(f"| `{variable}` | {shown} | {field.description} |")
     return "\n".join(rows)
 

@@ -11,12 +11,14 @@ from kafka.errors import (
     InvalidReplicationFactorError,
     KafkaError,
     NoError,
+    SaslAuthenticationFailedError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
     for_code,
 )
 
 from fraudstream.broker import config, probe, server
+from fraudstream.broker.security import client_security
 from fraudstream.errors import BrokerError, SettingsError
 from fraudstream.jars import Note
 from fraudstream.schemas import TOPICS
@@ -39,14 +41,15 @@ def bootstrap(settings: Settings, note: Note = print, wait_s: float = 60) -> str
     address = settings.bootstrap_servers
     if not re.fullmatch(ADDRESS, address):
         raise SettingsError(f"{SETTING}={address!r}: expected host:port[,host:port].")
-    if probe.cluster_id(address):
+    security = client_security(settings)
+    if _answers(address, security):
         return address
     note(f"Waiting up to {wait_s:.0f} s for Kafka at {address} ({SETTING}) ...")
 
     def still_waiting(seconds: float) -> None:
         note(f"Kafka at {address} does not answer yet, {seconds:.0f} s.")
 
-    if not probe.wait_for(lambda: probe.cluster_id(address) is not None, wait_s, still_waiting):
+    if not probe.wait_for(lambda: _answers(address, security), wait_s, still_waiting):
         raise BrokerError(
             f"{SETTING}={address}: no Kafka answers there after {wait_s:.0f} s. Start it, correct the address, "
             "or leave the setting empty for the embedded broker."
@@ -56,17 +59,28 @@ def bootstrap(settings: Settings, note: Note = print, wait_s: float = 60) -> str
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
-    """Options that producer, consumer and admin client of kafka-python and kafka3 share: bootstrap_servers.
+    """Options that producer, consumer and admin client of kafka-python and kafka3 share: bootstrap_servers, security.
 
-    The one place for what a secured Kafka needs. Raises BrokerError if the embedded broker was never started.
+    Raises BrokerError if the embedded broker was never started, SettingsError for half of what security needs.
     """
     address = settings.bootstrap_servers or config.address(settings.broker_dir)
     if not address:
         raise BrokerError(f"Kafka was never started in {settings.broker_dir}: python -m fraudstream broker start.")
-    return {"bootstrap_servers": address.split(",")}
+    return {"bootstrap_servers": address.split(","), **client_security(settings)}
 
 
-def ensure_topics(address: str) -> None:
+def _answers(address: str, security: dict[str, Any]) -> bool:
+    """Whether a Kafka answers there. Raises BrokerError when it does, and does not let us in."""
+    try:
+        return probe.cluster_id(address, **security) is not None
+    except SaslAuthenticationFailedError as error:
+        raise BrokerError(
+            f"Kafka at {address} does not let us in ({error}). Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and "
+            "KAFKA_SASL_MECHANISM."
+        ) from error
+
+
+def ensure_topics(address: str, **security: Any) -> None:
     """Creates the project's topics where they are missing, and waits until they can be used.
 
     Partitions and copies are as many as Kafka's own defaults say (num.partitions, default.replication.factor): a
@@ -82,28 +96,28 @@ def ensure_topics(address: str) -> None:
         failed.update({name: error.__name__ for name, error in errors.items() if error not in THERE})
         return not any(error is InvalidReplicationFactorError for error in errors.values())
 
-    with _admin(address) as admin:
+    with _admin(address, security) as admin:
         probe.wait_for(created, TOPIC_LIMIT_S, lambda waited: None)
         for name, error in failed.items():
             raise BrokerError(f"Kafka at {address} does not create topic {name}: {error}.")
         admin.wait_for_topics(TOPICS, timeout_ms=TOPIC_LIMIT_S * 1000)
 
 
-def recreate_topics(address: str) -> None:
+def recreate_topics(address: str, **security: Any) -> None:
     """Empties the project's topics: deletes them, waits until they are gone, creates them. Raises BrokerError."""
-    with _admin(address) as admin:
+    with _admin(address, security) as admin:
         for topic in admin.delete_topics(TOPICS, raise_errors=False)["topics"]:
             error = for_code(topic["error_code"])
             if error not in (NoError, UnknownTopicOrPartitionError):
                 raise BrokerError(f"Kafka at {address} does not delete topic {topic['name']}: {error.__name__}.")
         if not probe.wait_for(lambda: not set(TOPICS) & set(admin.list_topics()), TOPIC_LIMIT_S, lambda waited: None):
             raise BrokerError(f"Kafka at {address} has not deleted {', '.join(TOPICS)} after {TOPIC_LIMIT_S} s.")
-    ensure_topics(address)
+    ensure_topics(address, **security)
 
 
-def end_offsets(address: str, topic: str) -> dict[int, int]:
+def end_offsets(address: str, topic: str, **security: Any) -> dict[int, int]:
     """Partition -> the offset that its next message will have. Raises BrokerError, also for an unknown topic."""
-    with _admin(address) as admin:
+    with _admin(address, security) as admin:
         described = admin.describe_topics([topic])[0]
         if described["error_code"]:
             raise BrokerError(f"Kafka at {address}, topic {topic}: {for_code(described['error_code']).__name__}.")
@@ -116,10 +130,11 @@ def end_offsets(address: str, topic: str) -> dict[int, int]:
 
 
 @contextmanager
-def _admin(address: str) -> Iterator[KafkaAdminClient]:
+def _admin(address: str, security: dict[str, Any]) -> Iterator[KafkaAdminClient]:
     """An admin client whose errors become BrokerError with the address."""
     try:
-        with KafkaAdminClient(bootstrap_servers=address.split(","), bootstrap_timeout_ms=10_000) as admin:
+        servers = address.split(",")
+        with KafkaAdminClient(bootstrap_servers=servers, bootstrap_timeout_ms=10_000, **security) as admin:
             yield admin
     except KafkaError as error:
         raise BrokerError(f"Kafka at {address}: {error}") from error

@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, SaslAuthenticationFailedError
 
 ASK_AGAIN_S = 0.1
 
 
 def cluster_id(address: str, **options: Any) -> str | None:
-    """The id of the cluster that answers at host:port[,host:port]; None if none answers within five seconds."""
+    """The id of the cluster that answers at host:port[,host:port]; None if none answers within five seconds.
+
+    ``options`` are further ones of the client. Raises SaslAuthenticationFailedError when Kafka does not let us in.
+    """
     if not any(_port_is_open(server) for server in address.split(",")):
         return None
     with quiet_kafka():
@@ -22,6 +25,8 @@ def cluster_id(address: str, **options: Any) -> str | None:
             admin = KafkaAdminClient(bootstrap_servers=address.split(","), bootstrap_timeout_ms=5000, **options)
             with admin:
                 cluster = admin.describe_cluster()
+        except SaslAuthenticationFailedError:
+            raise
         except KafkaError:
             return None
     ready = any(not broker.get("is_fenced") for broker in cluster["brokers"])
