@@ -88,6 +88,7 @@ class StreamHealth:
         self._predictions, self._quarantine = predictions, quarantine
         self._seconds: deque[np.ndarray] = deque(maxlen=RECENT_BATCHES)
         self._predicted: set[str] = set()
+        self._imputed: set[str] = set()
         self._read_up_to: int | None = None
         self._rejected: dict[str, int] = {}
 
@@ -109,6 +110,7 @@ class StreamHealth:
             "ts to prediction, median": p50,
             "95 %": p95,
             "predicted": f"{len(self._predicted):,}",
+            "imputed": f"{len(self._imputed):,}",
             "unmatched so far": f"{max(0, arrived - len(self._predicted)):,}",
             "late": f"{main.late:,}",
             "quarantined": f"{sum(self._rejected.values()):,}",
@@ -122,8 +124,11 @@ class StreamHealth:
         begin = main.first if self._read_up_to is None else self._read_up_to + 1
         for directory in (batch_dir(self._predictions, batch) for batch in range(begin, main.newest.batchId + 1)):
             if directory.exists():
-                table = pq.read_table(directory, columns=["transaction_id", "ts"], partitioning=None)
-                self._predicted.update(table["transaction_id"].to_pylist())
+                table = pq.read_table(directory, columns=["transaction_id", "ts", "imputed"], partitioning=None)
+                predicted, imputed = table["transaction_id"].to_pylist(), table["imputed"].to_pylist()
+                self._predicted.update(predicted)
+                self._imputed.difference_update(predicted)  # the newest prediction counts
+                self._imputed.update(key for key, columns in zip(predicted, imputed, strict=True) if columns)
                 self._seconds.append(directory.stat().st_ctime - table["ts"].to_numpy())
         self._read_up_to = main.newest.batchId
 
