@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
@@ -19,7 +18,9 @@ from fraudstream import tables
 from fraudstream.errors import OutputError
 from fraudstream.schemas import BROWSING_TOPIC, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import Settings
+from fraudstream.storage import AnyPath
 from fraudstream.stream.checkpoint import read_up_to
+from fraudstream.stream.sink import batch_files, read_batch
 
 # partition, offset, position in the message's list
 Place = tuple[int, int, int]
@@ -186,18 +187,19 @@ def rows(client: dict, topic: str) -> Iterator[Row]:
         newest = max([newest, *(row["ts"] for row in elements if isinstance(row, dict) and _plausible(row))])
 
 
-def newest_predictions(folder: Path) -> pd.DataFrame:
+def newest_predictions(folder: AnyPath) -> pd.DataFrame:
     """By transaction_id: of the newest one prediction, imputed (whether the model did not know a value) and batch_id;
-    seconds (from ts to the first one's directory).
+    seconds (from ts to the first one's file).
     """
-    columns = {name: pc.field(name) for name in ("transaction_id", "ts", "prediction")}
-    columns["imputed"] = pc.list_value_length(pc.field("imputed")) > 0
+    columns = ["transaction_id", "ts", "prediction", "imputed"]
     batches = []
-    for directory in folder.glob("batch_id=*"):
-        table = ds.dataset(directory, format="parquet").to_table(columns=columns).to_pandas()
-        table["batch_id"] = int(directory.name.split("=")[1])
-        table["seconds"] = directory.stat().st_ctime - table.ts
-        batches.append(table)
+    for file in batch_files(folder):
+        table = read_batch(file, columns)
+        imputed = pc.greater(pc.list_value_length(table["imputed"]), 0).to_numpy()
+        batch = table.drop_columns("imputed").to_pandas().assign(imputed=imputed)
+        batch["batch_id"] = int(file.parent.name.split("=")[1])
+        batch["seconds"] = file.stat().st_mtime - batch.ts
+        batches.append(batch)
     found = pd.concat(batches) if batches else pd.DataFrame(columns=[*columns, "batch_id", "seconds"])
     found = found.sort_values("batch_id").groupby("transaction_id")
     newest = found[["prediction", "imputed", "batch_id"]].last()
@@ -217,12 +219,11 @@ def _plausible(row: dict) -> bool:
     return isinstance(row.get("ts"), int) and row["ts"] < datetime.now().timestamp() + LATE_S
 
 
-def _rejected(folder: Path) -> dict[str, set[Place]]:
+def _rejected(folder: AnyPath) -> dict[str, set[Place]]:
     """Topic -> places of its quarantined rows (position 0 for a message that is no list)."""
     places: dict[str, set[Place]] = {topic: set() for topic in TOPICS}
-    if any(folder.glob("batch_id=*")):
-        columns = ["topic", "partition", "offset", "position"]
-        table = ds.dataset(folder, format="parquet", partitioning="hive").to_table(columns=columns)
+    for file in batch_files(folder):
+        table = read_batch(file, ["topic", "partition", "offset", "position"])
         for topic, *place in zip(*table.to_pydict().values(), strict=True):
             places[topic].add(tuple(place))
     return places
