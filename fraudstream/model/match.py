@@ -63,7 +63,11 @@ class Matched:
     def meaning(self) -> str:
         """What prediction = 1 stands for, in a sentence."""
         label = self.needs.fraud_label
-        return f"prediction = 1 stands for {label}." if label else "prediction = 1 is fraud (the model holds no names of its labels)."
+        return (
+            f"prediction = 1 stands for {label}."
+            if label
+            else "prediction = 1 is fraud (the model holds no names of its labels)."
+        )
 
     def notes(self) -> list[str]:
         """What is worth knowing beside the table."""
