@@ -30,6 +30,9 @@ PNG_DPI = 150
 MARGINS = {"left": 0.08, "right": 0.96, "bottom": 0.14, "top": 0.82}
 DOTS_UP_TO = 300
 PIECE = 200
+# a hair's breadth from opaque: of a figure that is not opaque, matplotlib sends whole pictures to the page, not what has
+# changed since the one before. The page drops a picture when the next comes too soon; then changes would be missing
+PAPER = (1, 1, 1, 0.99)
 
 
 Batch = tuple[int, list[dict[str, Any]]]
@@ -159,7 +162,7 @@ class SuccessChart:
         self.draw()
         self._keep_picture(False)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.figure.savefig(path, dpi=PNG_DPI, bbox_inches="tight", pad_inches=0.2)
+        self.figure.savefig(path, dpi=PNG_DPI, bbox_inches="tight", pad_inches=0.2, facecolor="white")
         return path
 
     def _keep_picture(self, kept: bool) -> None:
@@ -172,6 +175,7 @@ class SuccessChart:
     def _dress(self) -> None:
         axes = self.axes
         rcParams["agg.path.chunksize"] = PIECE
+        self.figure.set_facecolor(PAPER)
         self.figure.set_layout_engine("none")
         self.figure.subplots_adjust(**MARGINS)
         self.line.set(color=LINE_COLOUR, linewidth=1.6, solid_joinstyle="bevel", markersize=3.5)

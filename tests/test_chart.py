@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import namedtuple
+from io import BytesIO
 
 import matplotlib
 import pytest
+from matplotlib.backends.backend_webagg_core import FigureCanvasWebAggCore, FigureManagerWebAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -12,6 +14,8 @@ from fraudstream.chart import SuccessChart, arrivals, read_batch
 from fraudstream.errors import DataError
 
 matplotlib.use("Agg")
+
+TS = 1_745_818_000
 
 Message = namedtuple(
     "Message", "value timestamp topic partition offset", defaults=[1_745_818_012_999, "transactions", 0, 4]
@@ -121,6 +125,25 @@ def test_view_stays_where_the_user_zoomed_to(chart):
     chart.add(1745818100, 30, 40)
     chart.draw()
     assert (chart.axes.get_xlim(), chart.axes.get_ylim()) == ((10, 11), (2, 3))
+
+
+class Page:
+    """A browser's end of the chart: what was sent to it last."""
+
+    def send_json(self, event):
+        pass
+
+    def send_binary(self, picture):
+        self.newest = Image.open(BytesIO(picture))
+
+
+def test_a_picture_that_is_sent_to_the_page_needs_none_before_it(chart):
+    canvas, page = FigureCanvasWebAggCore(chart.figure), Page()
+    FigureManagerWebAgg(canvas, 1).add_web_socket(page)
+    for ts in (TS, TS + 1, TS + 2):
+        chart.add(ts, 3, 4)
+        chart.draw()
+    assert page.newest.tobytes() == bytes(canvas.buffer_rgba())
 
 
 def test_begin_again(chart):

@@ -1,0 +1,185 @@
+"""A person at JupyterLab: the project's own `lab` in a process of its own, and Chromium in front of it."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+from playwright.sync_api import Page, Playwright
+
+from fraudstream.run import NOTEBOOKS
+from fraudstream.settings import PROJECT, Settings
+from tools.docs import FLAGS
+
+START = """
+import sys
+from pathlib import Path
+from fraudstream.lab import lab
+from fraudstream.settings import load_settings
+lab(load_settings(), sys.argv[2:], Path(sys.argv[1]))
+"""
+# what JupyterLab asks a new user once is answered: no news from the network
+ANSWERED = "lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+START_S, END_S = 120, 60
+NOTEBOOK_WIDGETS = "Array.from(window.jupyterapp.shell.widgets('main')).filter(w => w.context)"
+FIND = f"{NOTEBOOK_WIDGETS}.find(w => w.context.path === name)"
+CHART = ".jupyter-matplotlib-canvas-container"
+# a notebook is loaded, and its kernel started, when its tab is first seen
+OPEN = f"""async name => {{
+    const widget = {FIND};
+    window.jupyterapp.shell.activateById(widget.id);
+    await Promise.all([widget.context.ready, widget.sessionContext.ready, widget.revealed]);
+    await widget.sessionContext.session.kernel.info;
+}}"""
+SHOW = f"""async ([name, place]) => {{
+    const notebook = {FIND}.content;
+    await notebook.scrollToItem(place, 'start');
+    notebook.widgets[place].node.scrollIntoView({{block: 'start'}});
+}}"""
+PICTURE = """([chart, top, bottom]) => {
+    const [from, part] = [document.querySelector(`${chart} canvas`), document.createElement('canvas')];
+    [part.width, part.height] = [from.width, Math.round((bottom - top) * from.height)];
+    part.getContext('2d').drawImage(from, 0, -Math.round(top * from.height));
+    return part.toDataURL();
+}"""
+
+
+def until(true: Callable[[], object], limit_s: float, what: str) -> None:
+    """Waits until something is true; fails with ``what`` was waited for."""
+    deadline = time.monotonic() + limit_s
+    while not true():
+        assert time.monotonic() < deadline, f"waited {limit_s:g} s for: {what}"
+        time.sleep(0.2)
+
+
+class Server:
+    """`lab` on copies of the notebooks in ``folder``: what is run there never touches the project's own."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        """Starts it and does not wait. Its kernels take their settings from the environment."""
+        self.token, self.port, self.log = secrets.token_hex(16), _free_port(), folder / "lab.log"
+        for path in NOTEBOOKS.values():
+            (folder / path.name).write_bytes(path.read_bytes())
+        config = folder / "jupyter"
+        (config / ANSWERED).parent.mkdir(parents=True)
+        (config / ANSWERED).write_text('{"fetchNews": "false", "checkForUpdates": false}')
+        options = [f"--ServerApp.port={self.port}", f"--IdentityProvider.token={self.token}"]
+        command = [sys.executable, "-c", START, str(folder), "--no-browser", "--expose-app-in-browser", *options]
+        own = {"PYTHONPATH": str(PROJECT), "JUPYTER_CONFIG_DIR": str(config)}
+        with self.log.open("w") as log:
+            environment = {**os.environ, **settings.as_environment(), **own}
+            self._process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
+
+    def wait(self) -> None:
+        """Returns when JupyterLab answers."""
+        until(lambda: "is running at" in self.log.read_text() or self._process.poll() is not None, START_S, "its start")
+        assert self._process.poll() is None, self.log.read_text()
+
+    def family(self) -> list[psutil.Process]:
+        """All processes that descend from it: JupyterLab, kernels, Spark."""
+        return psutil.Process(self._process.pid).children(recursive=True)
+
+    def interrupt(self) -> int:
+        """Ctrl-C; the exit code."""
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(END_S)
+
+    def close(self) -> None:
+        """Ends it, if that has not been done."""
+        if self._process.poll() is None:
+            self.interrupt()
+
+
+class Person:
+    """Runs, interrupts and restarts notebooks by JupyterLab's own commands, and looks at what stands there."""
+
+    def __init__(self, playwright: Playwright, browser: str, server: Server) -> None:
+        self._chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
+        self.page: Page = self._chromium.new_page(viewport={"width": 1400, "height": 1000})
+        server.wait()
+        self.page.goto(f"http://127.0.0.1:{server.port}/lab/workspaces/fraudstream?token={server.token}")
+        opened = f"window.jupyterapp && {NOTEBOOK_WIDGETS}.length === {len(NOTEBOOKS)}"
+        self.page.wait_for_function(opened, timeout=1000 * START_S)
+
+    def close(self) -> None:
+        self._chromium.close()
+
+    def tabs(self) -> list[str]:
+        return self.page.evaluate(f"{NOTEBOOK_WIDGETS}.map(w => w.context.path)")
+
+    def open(self, notebook: str) -> None:
+        """Brings the notebook's tab to the front; returns when its kernel is ready."""
+        self.page.evaluate(OPEN, notebook)
+
+    def do(self, notebook: str, command: str) -> None:
+        """One of JupyterLab's commands, with this notebook in front."""
+        self.open(notebook)
+        self.page.evaluate("command => {window.jupyterapp.commands.execute(command)}", command)
+        if "restart" in command:
+            self.page.locator(".jp-Dialog .jp-mod-accept").click()
+
+    def cells(self, notebook: str) -> list[dict[str, Any]]:
+        """The cells of the notebook as they would be saved now."""
+        return self.page.evaluate(f"name => {FIND}.context.model.toJSON().cells", notebook)
+
+    def cell(self, notebook: str, code: str) -> dict[str, Any]:
+        """The code cell that holds ``code``."""
+        return self.cells(notebook)[self._place(notebook, code)]
+
+    def said(self, notebook: str, code: str) -> str:
+        """All text and HTML in the outputs of the code cell that holds ``code``."""
+        each = [output.get("data", {}) | output for output in self.cell(notebook, code)["outputs"]]
+        return "\n".join(_text(one.get("text/html") or one.get("text/plain") or one.get("text") or "") for one in each)
+
+    def errors(self, notebook: str) -> list[str]:
+        """What cells show as an error, or print to the standard error."""
+        outputs = [output for cell in self.cells(notebook) for output in cell.get("outputs", [])]
+        errors = [_text(output["traceback"]) for output in outputs if output["output_type"] == "error"]
+        return errors + [_text(output["text"]) for output in outputs if output.get("name") == "stderr"]
+
+    def show(self, notebook: str, code: str) -> None:
+        """Scrolls to the cell that holds ``code``."""
+        self.open(notebook)
+        self.page.evaluate(SHOW, [notebook, self._place(notebook, code)])
+        self.page.wait_for_timeout(300)
+
+    def chart(self, top: float = 0, bottom: float = 1) -> str:
+        """The chart's picture as it is drawn on the page, from ``top`` to ``bottom`` (shares of its height)."""
+        return self.page.evaluate(PICTURE, [CHART, top, bottom])
+
+    def zoom(self) -> None:
+        """Draws a rectangle around the middle of the chart, by its toolbar's zoom."""
+        self.press("Zoom")
+        box = self.page.locator(CHART).bounding_box()
+        corners = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in [(0.3, 0.3), (0.6, 0.8)]]
+        self.page.mouse.move(*corners[0])
+        self.page.mouse.down()
+        self.page.mouse.move(*corners[1], steps=4)
+        self.page.mouse.up()
+
+    def press(self, button: str) -> None:
+        """One of the chart's buttons, which are there while the mouse is."""
+        self.page.locator(CHART).hover()
+        self.page.locator(f".jupyter-matplotlib-button[title^='{button}']").click()
+
+    def _place(self, notebook: str, code: str) -> int:
+        code_cells = enumerate(self.cells(notebook))
+        (place,) = [at for at, each in code_cells if each["cell_type"] == "code" and code in _text(each["source"])]
+        return place
+
+
+def _text(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else "".join(value)
+
+
+def _free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
