@@ -31,7 +31,7 @@ NOTEBOOKS = {
 }
 DEFAULT_BATCHES = 120
 # tables, schemas and messages that a notebook prints are for its reader, not for who watches the run
-NO_NEWS = (" ", "\t", "|", "+", "[", "{", "root", "only showing")
+NO_NEWS = (" ", "\t", "|", "+", "[", "{", "-RECORD", "root", "only showing")
 IDLE_S = 15
 
 

@@ -121,7 +121,7 @@ class Clone:
     def compose(self, *arguments: str, **environment: str) -> subprocess.Popen:
         program = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
         return subprocess.Popen(
-            [*program, "--project-name", NAME, *arguments],
+            [*program, "--ansi", "never", "--project-name", NAME, *arguments],
             cwd=self.folder,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
