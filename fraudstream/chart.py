@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import matplotlib.dates as dates
 from kafka import KafkaConsumer
@@ -18,8 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from fraudstream.errors import DataError
+from fraudstream.settings import MELBOURNE
 
-MELBOURNE = ZoneInfo("Australia/Melbourne")
 LINE_COLOUR, QUIET_COLOUR = "#1f5a96", "#5f6b76"
 MARGIN, LEAST_MARGIN_S = 0.02, 1.0
 POLL_MS, BROWSER_S, NOTE_AFTER_S = 100, 0.05, 10

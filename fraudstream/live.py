@@ -4,9 +4,9 @@ import html
 import io
 import re
 import time
+from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import matplotlib.dates as dates
 import numpy as np
@@ -17,12 +17,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
-MELBOURNE = ZoneInfo("Australia/Melbourne")
+from fraudstream.settings import MELBOURNE
+
 WINDOW = ["window_start", "window_end"]
 BAR_COLOUR, CELL_BAR_COLOUR = "#d1495b", "#3d7fc455"
 # stands in the SVG wherever the page's own text colour shall be, so that it suits light and dark themes
 PAGE_COLOUR = "#808890"
-CHART_INCHES, LEAST_BARS = (7.6, 1.5), 30
+CHART_INCHES, LEAST_BARS = (7.6, 1.5), 15
+MOMENTS = 8
 NUMBER_CELL, BAR_CELL = "width: 90px;", "width: 220px;"
 # colours are the page's own or half transparent: the same in light and dark themes
 STYLE = """<style>
@@ -50,12 +52,13 @@ class LiveTable:
     There is one output, which never grows: an update replaces what is shown, it adds nothing. With ``chart``, a column
     of numbers, the rows' newest windows are also drawn as bars over time, and ``shown`` of them stand in the table.
     With ``bar``, a column of numbers, each cell of it has a bar in proportion. What comes within ``every_s`` seconds
-    after the last update is not shown.
+    after the last update is not shown. Where every update is shown, the moments of the newest stand below the table.
     """
 
     def __init__(self, title: str, *, chart: str = "", bar: str = "", shown: int = 20, every_s: float = 0) -> None:
         self.title, self.chart, self.bar, self.shown, self.every_s = title, chart, bar, shown, every_s
         self._next = 0.0
+        self._moments: deque[str] = deque(maxlen=MOMENTS)
         self._handle = display(HTML(self._page("waiting for the first rows")), display_id=True)
 
     def show(self, rows: pd.DataFrame, facts: Mapping[str, str] | None = None) -> None:
@@ -69,7 +72,9 @@ class LiveTable:
         self._next, now = time.monotonic() + self.every_s, datetime.now(MELBOURNE)
         chart = bars_over_time(rows, self.chart) if self.chart and len(rows) else ""
         rows, window = melbourne_windows(rows.head(self.shown), now)
-        body = _facts(facts or {}) + chart + _table(rows, self.bar)
+        self._moments.append(f"{now:%H:%M:%S}")
+        foot = "" if self.every_s else f'<div class="note">Newest updates: {", ".join(self._moments)}</div>'
+        body = _facts(facts or {}) + chart + _table(rows, self.bar) + foot
         note = f"{window} \u00b7 " if window else ""
         self._handle.update(HTML(self._page(f"{note}updated {now:%H:%M:%S} Melbourne time", body)))
 

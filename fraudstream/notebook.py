@@ -26,15 +26,14 @@ from fraudstream.settings import PROJECT, Settings
 
 
 class SettingsTable:
-    """The settings as a table: in Jupyter HTML, elsewhere text."""
+    """The settings as a table: in Jupyter HTML, elsewhere text. Those that are empty stand by name in a last row."""
 
     def __init__(self, settings: Settings) -> None:
         names = settings.environment_names()
         fields = type(settings).model_fields
-        self.rows = [
-            (names[field], "" if (value := getattr(settings, field)) is None else str(value), fields[field].description)
-            for field in names
-        ]
+        values = {field: "" if (value := getattr(settings, field)) is None else str(value) for field in names}
+        self.rows = [(names[field], value, fields[field].description) for field, value in values.items() if value]
+        self.rows.append((", ".join(names[field] for field, value in values.items() if not value), "", "empty"))
 
     def __repr__(self) -> str:
         widths = [max(len(row[column]) for row in self.rows) for column in (0, 1)]

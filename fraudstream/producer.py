@@ -12,6 +12,7 @@ from fraudstream.errors import BrokerError
 from fraudstream.replay import ROWS_PER_BATCH, BrowsingCursor, TransactionCursor
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
 from fraudstream.sender import AFRESH, Sender
+from fraudstream.settings import MELBOURNE
 from fraudstream.tables import Row
 
 
@@ -27,10 +28,10 @@ class Batch:
     ts: int
 
     def __str__(self) -> str:
-        clock = datetime.fromtimestamp(self.ts).strftime("%H:%M:%S")
+        clock = datetime.fromtimestamp(self.ts, MELBOURNE).strftime("%H:%M:%S")
         return (
             f"batch {self.number:>4}   {self.start} to {self.end}   {self.rows} rows   "
-            f"{self.transactions:>2} transactions   ts {self.ts} ({clock})"
+            f"{self.transactions:>2} transactions   ts {self.ts} ({clock} Melbourne)"
         )
 
 

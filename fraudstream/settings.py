@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,6 +12,8 @@ from fraudstream.errors import SettingsError
 from fraudstream.storage import AnyPath, HadoopPath
 
 PROJECT = Path(__file__).resolve().parents[1]
+# what is shown to people is in the time zone of requirement 2.1
+MELBOURNE = ZoneInfo("Australia/Melbourne")
 
 
 def _absolute(value: Any) -> Path:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from fraudstream import live
-from fraudstream.live import MELBOURNE, LiveLines, LiveTable, bars_over_time, melbourne_windows
+from fraudstream.live import LiveLines, LiveTable, bars_over_time, melbourne_windows
+from fraudstream.settings import MELBOURNE
 
 NOON = datetime(2025, 4, 28, 12, 0, 35, tzinfo=MELBOURNE)
 
@@ -41,8 +42,15 @@ def windows(*starts, seconds=30, **columns):
 
 
 def text(page):
-    """The words of a page, without its style."""
+    """The words of a page, without its style and the moments of its updates."""
+    return FOOT.sub("", words(page))
+
+
+def words(page):
     return " ".join(re.sub(r"<[^>]+>", " ", re.sub(r"<style.*?</style>", "", page, flags=re.DOTALL)).split())
+
+
+FOOT = re.compile(r" Newest updates: (\d\d:\d\d:\d\d(, )?)+$")
 
 
 def test_rows_are_replaced_in_one_output(outputs):
@@ -52,6 +60,13 @@ def test_rows_are_replaced_in_one_output(outputs):
         table.show(pd.DataFrame({"quantity": [quantity]}))
     assert len(outputs) == 1
     assert re.fullmatch(r"Quantity updated \d\d:\d\d:\d\d Melbourne time quantity 5,678", text(outputs[0]))
+
+
+def test_moments_of_the_newest_updates_stand_below(outputs):
+    table = LiveTable("Quantity")
+    for _ in range(10):
+        table.show(pd.DataFrame({"quantity": [1]}))
+    assert len(FOOT.search(words(outputs[0]))[0].split(", ")) == 8
 
 
 def test_windows_are_one_column_in_melbourne_time_and_one_that_has_not_ended_is_marked():

@@ -11,10 +11,12 @@ from fraudstream.settings import load_settings
 
 def test_settings_table_names_every_setting_its_value_and_its_meaning(settings):
     rows = SettingsTable(settings).rows
-    assert [name for name, _, _ in rows] == list(settings.environment_names().values())
+    *set_ones, empty = rows
+    names = [name for name, _, _ in set_ones] + empty[0].split(", ")
+    assert sorted(names) == sorted(settings.environment_names().values())
     assert ("FRAUDSTREAM_INTERVAL_S", "1.0", "seconds between two batches") in rows
-    assert ("FRAUDSTREAM_BATCHES", "", rows[3][2]) == rows[3]
-    assert all(meaning for _, _, meaning in rows)
+    assert "FRAUDSTREAM_BATCHES" in empty[0]
+    assert all(value and meaning for _, value, meaning in set_ones)
 
 
 def test_settings_table_escapes_what_html_would_read():

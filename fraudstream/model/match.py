@@ -41,7 +41,7 @@ class Pair:
     def row(self) -> tuple[str, ...]:
         """HEADINGS, as texts."""
         labels = ", ".join(self.need.labels[:8]) + (", …" if len(self.need.labels) > 8 else "")
-        stand_in = "the model has its own answer" if self.stand_in is None else f"{self.stand_in} stands in"
+        stand_in = "as it is" if self.stand_in is None else f"{self.stand_in} stands in"
         return (
             self.need.column,
             self.ours,
@@ -75,6 +75,10 @@ class Matched:
         notes = [f"Saved by Spark {self.needs.spark}, {len(self.needs.stages)} stages. {self.meaning}"]
         if out:
             notes.append(f"Left out, as they do not lead to the prediction: {', '.join(out)}.")
+        if any(pair.stand_in is None for pair in self.pairs):
+            notes.append(
+                'A value that is not known goes to the model "as it is" where the model has an answer of its own.'
+            )
         for pair in self.pairs:
             unlearnt = pair.unlearnt_parts_of_day
             if unlearnt:
