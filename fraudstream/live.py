@@ -124,7 +124,7 @@ def bars_over_time(rows: pd.DataFrame, column: str) -> str:
     figure.subplots_adjust(left=0.07, right=0.995, top=0.86, bottom=0.17)
     axes.bar(ends, rows[column], width=0.8 * step, color=BAR_COLOUR)
     axes.set_ylim(0, max(4, 1.1 * rows[column].max()))
-    axes.set_xlim(ends.max() - max(LEAST_BARS, len(ends)) * step, ends.max() + step)
+    axes.set_xlim(ends.min() - step, max(ends.max() + step, ends.min() + LEAST_BARS * step))
     axes.set_title(f"{column}, by the end of the window", loc="left", fontsize=9, color=PAGE_COLOUR)
     axes.xaxis.set_major_locator(dates.AutoDateLocator(tz=MELBOURNE, minticks=5, maxticks=11))
     axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S", tz=MELBOURNE))

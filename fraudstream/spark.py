@@ -9,7 +9,7 @@ from fraudstream.settings import Settings
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
 
-# Chosen by measurement on 2 cores: benchmarks/README.md has the figures
+# Chosen by measurement on 2 cores: docs/measurements.md has the figures
 STREAM_OPTIONS = {
     # each partition of each stateful step costs a task and a commit in every micro-batch, and a batch is 200 rows
     "spark.sql.shuffle.partitions": "1",

@@ -196,8 +196,8 @@ def test_an_address_where_nobody_answers_is_given_up_with_the_settings_name():
     with pytest.raises(BrokerError) as error:
         embedded.bootstrap(load_settings(bootstrap_servers="127.0.0.1:1"), print, wait_s=0.5)
     assert str(error.value) == (
-        "KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1: no Kafka answers there after 0 s. Start it, correct the address, or "
-        "leave the setting empty for the embedded broker."
+        "KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1: no Kafka answers there after 0 s. Start it, correct the address "
+        "(or KAFKA_SECURITY_PROTOCOL, where it encrypts), or leave the setting empty for the embedded broker."
     )
     with pytest.raises(SettingsError, match=r"^KAFKA_BOOTSTRAP_SERVERS='kafka': expected host:port\[,host:port\]\.$"):
         embedded.bootstrap(load_settings(bootstrap_servers="kafka"))

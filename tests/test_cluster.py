@@ -4,7 +4,6 @@ processes of their own. In the middle a worker and a broker are killed. The pred
 
 import sqlite3
 import time
-import zipfile
 from contextlib import closing, contextmanager
 from types import SimpleNamespace
 
@@ -12,16 +11,12 @@ import pandas as pd
 import pytest
 import recompute
 from awkward import batches
+from batch_twin import COLUMNS, batch_predictions
 from cluster import Processes, start_kafka, start_spark
 from kafka import KafkaAdminClient
-from pyspark.ml import PipelineModel
-from pyspark.ml.functions import vector_to_array
-from pyspark.sql import functions as F
 from task2 import Task2
 
 from fraudstream.broker import client_options, end_offsets, ensure_topics
-from fraudstream.features import FEATURES, TRANSACTION_COLUMNS, batch_features
-from fraudstream.frames import read_browsing, read_csv, read_profiles
 from fraudstream.schemas import BROWSING_TOPIC, TOPICS, TRANSACTION_TOPIC
 from fraudstream.sender import Sender
 from fraudstream.settings import Settings, load_settings
@@ -30,8 +25,6 @@ from fraudstream.summary import summarize
 # isort: split
 from kafka3 import KafkaProducer
 
-VECTORS = ("rawPrediction", "probability")
-COLUMNS = [*TRANSACTION_COLUMNS, *FEATURES, *VECTORS, "prediction"]
 REPORTS = ("frauds_last_2_minutes", "quantity_every_30_seconds", "top_products_every_minute")
 PAUSE_S = 0.4
 pytestmark = pytest.mark.timeout(600)
@@ -115,17 +108,8 @@ def send(sender, batches):
 
 @pytest.fixture(scope="module")
 def expected(spark, shop_dir, model_dir, tmp_path_factory):
-    """The batch features of the same files and the model's predictions of them, by transaction_id."""
-    folder = tmp_path_factory.mktemp("unpacked")
-    with zipfile.ZipFile(model_dir / "my_ML_model.zip") as archive:
-        archive.extractall(folder)
-    bought = read_csv(spark, shop_dir, "new_transaction.csv")
-    browsing = read_browsing(spark, shop_dir, "new_browsing_behaviour.csv")
-    features = batch_features(bought, browsing, read_profiles(spark, shop_dir))
-    scored = PipelineModel.load((folder / "my_ML_model").as_uri()).transform(features)
-    scored = scored.withColumns({name: vector_to_array(name) for name in VECTORS})
-    scored = scored.withColumn("created_at", F.col("created_at").cast("timestamp")).select(*COLUMNS)
-    return {row.transaction_id: row.asDict(recursive=True) for row in scored.collect()}
+    """What the batch predicts of the same files, by transaction_id."""
+    return batch_predictions(spark, shop_dir, model_dir / "my_ML_model.zip", tmp_path_factory.mktemp("unpacked"))
 
 
 def test_topics_have_the_cluster_s_partitions_and_copies_and_messages_take_turns(replay):

@@ -289,7 +289,7 @@ def test_the_label_at_index_1_is_said_and_its_indexer_left_out(path, labels):
 
 def test_without_an_indexer_of_the_label_1_is_fraud(path):
     matched = model.match(model.read_needs(small_model(path)), OFFERED)
-    assert matched.meaning == "prediction = 1 is fraud: the model knows no labels."
+    assert matched.meaning == "prediction = 1 is fraud (the model holds no names of its labels)."
 
 
 def test_a_model_whose_1_is_not_fraud_is_refused(path):

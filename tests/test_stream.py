@@ -7,7 +7,6 @@ reports have several windows. Everything is compared exactly.
 
 import sqlite3
 import time
-import zipfile
 from collections import Counter
 from contextlib import closing
 from types import SimpleNamespace
@@ -16,22 +15,17 @@ import pandas as pd
 import pytest
 import recompute
 from awkward import batches, make_awkward
+from batch_twin import COLUMNS, batch_predictions
 from messages import sender
-from pyspark.ml import PipelineModel
-from pyspark.ml.functions import vector_to_array
-from pyspark.sql import functions as F
 from task2 import Task2
 
 from fraudstream.broker import client_options, recreate_topics
-from fraudstream.features import FEATURES, TRANSACTION_COLUMNS, batch_features
-from fraudstream.frames import read_browsing, read_csv, read_profiles
+from fraudstream.features import FEATURES
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
 from fraudstream.settings import Settings, load_settings
 from fraudstream.summary import summarize
 
 STEP_S = 15
-VECTORS = ("rawPrediction", "probability")
-COLUMNS = [*TRANSACTION_COLUMNS, *FEATURES, *VECTORS, "prediction"]
 
 
 class Replay:
@@ -121,18 +115,8 @@ def clean(spark, broker, shop, first_ts, own_settings):
 
 @pytest.fixture(scope="module")
 def expected(spark, shop, model_dir, tmp_path_factory):
-    """The batch features of the same files and the model's predictions of them, by transaction_id."""
-    folder = tmp_path_factory.mktemp("unpacked")
-    with zipfile.ZipFile(model_dir / "my_ML_model.zip") as archive:
-        archive.extractall(folder)
-    bought = read_csv(spark, shop, "new_transaction.csv")
-    features = batch_features(
-        bought, read_browsing(spark, shop, "new_browsing_behaviour.csv"), read_profiles(spark, shop)
-    )
-    scored = PipelineModel.load((folder / "my_ML_model").as_uri()).transform(features)
-    scored = scored.withColumns({name: vector_to_array(name) for name in VECTORS})
-    scored = scored.withColumn("created_at", F.col("created_at").cast("timestamp")).select(*COLUMNS)
-    return {row.transaction_id: row.asDict(recursive=True) for row in scored.collect()}
+    """What the batch predicts of the same files, by transaction_id."""
+    return batch_predictions(spark, shop, model_dir / "my_ML_model.zip", tmp_path_factory.mktemp("unpacked"))
 
 
 def only(row, columns=COLUMNS):

@@ -11,7 +11,6 @@ from kafka.errors import (
     InvalidReplicationFactorError,
     KafkaError,
     NoError,
-    SaslAuthenticationFailedError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
     for_code,
@@ -42,17 +41,17 @@ def bootstrap(settings: Settings, note: Note = print, wait_s: float = 60) -> str
     if not re.fullmatch(ADDRESS, address):
         raise SettingsError(f"{SETTING}={address!r}: expected host:port[,host:port].")
     security = client_security(settings)
-    if _answers(address, security):
+    if probe.cluster_id(address, **security):
         return address
     note(f"Waiting up to {wait_s:.0f} s for Kafka at {address} ({SETTING}) ...")
 
     def still_waiting(seconds: float) -> None:
         note(f"Kafka at {address} does not answer yet, {seconds:.0f} s.")
 
-    if not probe.wait_for(lambda: _answers(address, security), wait_s, still_waiting):
+    if not probe.wait_for(lambda: probe.cluster_id(address, **security) is not None, wait_s, still_waiting):
         raise BrokerError(
-            f"{SETTING}={address}: no Kafka answers there after {wait_s:.0f} s. Start it, correct the address, "
-            "or leave the setting empty for the embedded broker."
+            f"{SETTING}={address}: no Kafka answers there after {wait_s:.0f} s. Start it, correct the address "
+            "(or KAFKA_SECURITY_PROTOCOL, where it encrypts), or leave the setting empty for the embedded broker."
         )
     note(f"Kafka answers at {address}.")
     return address
@@ -67,17 +66,6 @@ def client_options(settings: Settings) -> dict[str, Any]:
     if not address:
         raise BrokerError(f"Kafka was never started in {settings.broker_dir}: python -m fraudstream broker start.")
     return {"bootstrap_servers": address.split(","), **client_security(settings)}
-
-
-def _answers(address: str, security: dict[str, Any]) -> bool:
-    """Whether a Kafka answers there. Raises BrokerError when it does, and does not let us in."""
-    try:
-        return probe.cluster_id(address, **security) is not None
-    except SaslAuthenticationFailedError as error:
-        raise BrokerError(
-            f"Kafka at {address} does not let us in ({error}). Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and "
-            "KAFKA_SASL_MECHANISM."
-        ) from error
 
 
 def ensure_topics(address: str, **security: Any) -> None:

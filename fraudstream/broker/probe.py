@@ -8,26 +8,35 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError, SaslAuthenticationFailedError
+from kafka.errors import KafkaError
+
+from fraudstream.errors import BrokerError
 
 ASK_AGAIN_S = 0.1
+# no second try can succeed, but kafka-python tries again, and says why in its log only
+REFUSALS = {
+    "Authentication failed": "it does not know this name and password (KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, "
+    "KAFKA_SASL_MECHANISM)",
+    "CERTIFICATE_VERIFY_FAILED": "nobody we trust has signed its certificate (KAFKA_SSL_CAFILE)",
+}
 
 
 def cluster_id(address: str, **options: Any) -> str | None:
     """The id of the cluster that answers at host:port[,host:port]; None if none answers within five seconds.
 
-    ``options`` are further ones of the client. Raises SaslAuthenticationFailedError when Kafka does not let us in.
+    ``options`` are further ones of the client. Raises BrokerError when one answers and refuses us, or we refuse it.
     """
     if not any(_port_is_open(server) for server in address.split(",")):
         return None
-    with quiet_kafka():
+    with quiet_kafka() as said:
         try:
             admin = KafkaAdminClient(bootstrap_servers=address.split(","), bootstrap_timeout_ms=5000, **options)
             with admin:
                 cluster = admin.describe_cluster()
-        except SaslAuthenticationFailedError:
-            raise
-        except KafkaError:
+        except KafkaError as error:
+            for sign, reason in REFUSALS.items():
+                if any(sign in line for line in said):
+                    raise BrokerError(f"Kafka at {address} and we do not come together: {reason}.") from error
             return None
     ready = any(not broker.get("is_fenced") for broker in cluster["brokers"])
     return cluster["cluster_id"] if ready else None
@@ -48,16 +57,31 @@ def wait_for(condition: Callable[[], bool], limit_s: float, every_10_s: Callable
     return True
 
 
+class _Said(logging.Handler):
+    """Keeps the messages that come by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
 @contextmanager
-def quiet_kafka() -> Iterator[None]:
-    """Kafka-python logs each refused connection as an error; while we wait, our own note says it better."""
-    logger = logging.getLogger("kafka")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+def quiet_kafka() -> Iterator[list[str]]:
+    """Kafka-python logs each refused connection as an error; while we wait, our own note says it better.
+
+    Gives the list that its messages go to meanwhile.
+    """
+    logger, said = logging.getLogger("kafka"), _Said()
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(said)
     try:
-        yield
+        yield said.lines
     finally:
-        logger.setLevel(level)
+        logger.removeHandler(said)
+        logger.propagate = propagate
 
 
 def _port_is_open(server: str) -> bool:

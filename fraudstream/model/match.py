@@ -41,7 +41,7 @@ class Pair:
     def row(self) -> tuple[str, ...]:
         """HEADINGS, as texts."""
         labels = ", ".join(self.need.labels[:8]) + (", …" if len(self.need.labels) > 8 else "")
-        stand_in = "its own way" if self.stand_in is None else f"{self.stand_in} stands in"
+        stand_in = "the model has its own answer" if self.stand_in is None else f"{self.stand_in} stands in"
         return (
             self.need.column,
             self.ours,
@@ -63,7 +63,11 @@ class Matched:
     def meaning(self) -> str:
         """What prediction = 1 stands for, in a sentence."""
         label = self.needs.fraud_label
-        return f"prediction = 1 stands for {label}." if label else "prediction = 1 is fraud: the model knows no labels."
+        return (
+            f"prediction = 1 stands for {label}."
+            if label
+            else "prediction = 1 is fraud (the model holds no names of its labels)."
+        )
 
     def notes(self) -> list[str]:
         """What is worth knowing beside the table."""

@@ -87,6 +87,7 @@ class StreamHealth:
         self._predictions, self._quarantine = predictions, quarantine
         self._seconds: deque[np.ndarray] = deque(maxlen=RECENT_BATCHES)
         self._predicted: set[str] = set()
+        self._imputed: set[str] = set()
         self._read_up_to: int | None = None
         self._rejected: dict[str, int] = {}
 
@@ -108,6 +109,7 @@ class StreamHealth:
             "ts to prediction, median": p50,
             "95 %": p95,
             "predicted": f"{len(self._predicted):,}",
+            "imputed": f"{len(self._imputed):,}",
             "unmatched so far": f"{max(0, arrived - len(self._predicted)):,}",
             "late": f"{main.late:,}",
             "quarantined": f"{sum(self._rejected.values()):,}",
@@ -121,8 +123,11 @@ class StreamHealth:
         begin = main.first if self._read_up_to is None else self._read_up_to + 1
         for file in (batch_file(self._predictions, batch) for batch in range(begin, main.newest.batchId + 1)):
             if file.exists():
-                table = read_batch(file, ["transaction_id", "ts"])
-                self._predicted.update(table["transaction_id"].to_pylist())
+                table = read_batch(file, ["transaction_id", "ts", "imputed"])
+                predicted, imputed = table["transaction_id"].to_pylist(), table["imputed"].to_pylist()
+                self._predicted.update(predicted)
+                self._imputed.difference_update(predicted)  # the newest prediction counts
+                self._imputed.update(key for key, columns in zip(predicted, imputed, strict=True) if columns)
                 self._seconds.append(file.stat().st_mtime - table["ts"].to_numpy())
         self._read_up_to = main.newest.batchId
 

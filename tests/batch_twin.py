@@ -1,0 +1,30 @@
+"""The batch twin of a stream: features of the files and the model's predictions of them, all at once by Spark."""
+
+import zipfile
+from pathlib import Path
+
+from pyspark.ml import PipelineModel
+from pyspark.ml.functions import vector_to_array
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from fraudstream.features import FEATURES, TRANSACTION_COLUMNS, batch_features
+from fraudstream.frames import read_browsing, read_csv, read_profiles
+
+VECTORS = ("rawPrediction", "probability")
+COLUMNS = [*TRANSACTION_COLUMNS, *FEATURES, *VECTORS, "prediction"]
+
+
+def batch_predictions(spark: SparkSession, data_dir: Path, model_zip: Path, folder: Path) -> dict[str, dict]:
+    """COLUMNS of every new transaction of ``data_dir``, by transaction_id; the model is unpacked in ``folder``."""
+    with zipfile.ZipFile(model_zip) as archive:
+        archive.extractall(folder)
+    features = batch_features(
+        read_csv(spark, data_dir, "new_transaction.csv"),
+        read_browsing(spark, data_dir, "new_browsing_behaviour.csv"),
+        read_profiles(spark, data_dir),
+    )
+    scored = PipelineModel.load((folder / "my_ML_model").as_uri()).transform(features)
+    scored = scored.withColumns({name: vector_to_array(name) for name in VECTORS})
+    scored = scored.withColumn("created_at", F.col("created_at").cast("timestamp")).select(*COLUMNS)
+    return {row.transaction_id: row.asDict(recursive=True) for row in scored.collect()}
