@@ -30,8 +30,8 @@ PNG_DPI = 150
 MARGINS = {"left": 0.08, "right": 0.96, "bottom": 0.14, "top": 0.82}
 DOTS_UP_TO = 300
 PIECE = 200
-# a hair's breadth from opaque: of a figure that is not opaque, matplotlib sends whole pictures to the page, not what has
-# changed since the one before. The page drops a picture when the next comes too soon; then changes would be missing
+# not quite opaque: of such a figure matplotlib sends whole pictures to the page, not what has changed since the one
+# before. The page drops a picture when the next comes too soon, and would miss its changes
 PAPER = (1, 1, 1, 0.99)
 
 

@@ -9,19 +9,13 @@ import shutil
 
 import psutil
 import pytest
-from jupyter import Person, Server, until
 from playwright.sync_api import sync_playwright
 
 from fraudstream import broker
 from fraudstream.generate import generate
 from fraudstream.settings import PROJECT, load_settings
-from tools.docs import BROWSERS, find_browser
+from tools.browser import BROWSERS, TASK_1, TASK_2, TASK_3, TASKS, Person, Server, find_browser, until
 
-TASKS = TASK_1, TASK_2, TASK_3 = (
-    "A2B-Task1_producer.ipynb",
-    "A2B-Task2_spark_streaming.ipynb",
-    "A2B-Task3_consumer.ipynb",
-)
 SENDING, SENT = "sender.send(", "sender.close()"
 PREDICTING, FRAUDS, HEALTH, ACCOUNT, EQUAL = (
     "say_where_it_starts(",

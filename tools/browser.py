@@ -1,7 +1,8 @@
-"""A person at JupyterLab: the project's own `lab` in a process of its own, and Chromium in front of it."""
+"""A person at JupyterLab: the project's own `lab` in a process of its own, and the system's Chromium in front of it."""
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,8 +17,14 @@ from playwright.sync_api import Page, Playwright
 
 from fraudstream.run import NOTEBOOKS
 from fraudstream.settings import PROJECT, Settings
-from tools.docs import FLAGS
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# as root in a container, and without a word to the network
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
+).split()
+TASKS = TASK_1, TASK_2, TASK_3 = tuple(path.name for path in NOTEBOOKS.values())
 START = """
 import sys
 from pathlib import Path
@@ -49,6 +56,11 @@ PICTURE = """([chart, top, bottom]) => {
     part.getContext('2d').drawImage(from, 0, -Math.round(top * from.height));
     return part.toDataURL();
 }"""
+
+
+def find_browser() -> str | None:
+    """The system's Chromium."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
 def until(true: Callable[[], object], limit_s: float, what: str) -> None:
@@ -143,6 +155,10 @@ class Person:
         outputs = [output for cell in self.cells(notebook) for output in cell.get("outputs", [])]
         errors = [_text(output["traceback"]) for output in outputs if output["output_type"] == "error"]
         return errors + [_text(output["text"]) for output in outputs if output.get("name") == "stderr"]
+
+    def kernel(self, notebook: str) -> str:
+        """The id of the notebook's kernel."""
+        return self.page.evaluate(f"name => {FIND}.sessionContext.session.kernel.id", notebook)
 
     def show(self, notebook: str, code: str) -> None:
         """Scrolls to the cell that holds ``code``."""
