@@ -28,8 +28,8 @@ WORKDIR /app
 
 # Kafka's and the connector's jars, outside of /app, which the project folder is mounted over
 ENV FRAUDSTREAM_JARS_DIR=/opt/fraudstream/jars
-COPY fraudstream/errors.py fraudstream/settings.py fraudstream/java.py fraudstream/jars.py fraudstream/jars.lock \
-    fraudstream/
+COPY fraudstream/errors.py fraudstream/storage.py fraudstream/settings.py fraudstream/java.py fraudstream/jars.py \
+    fraudstream/jars.lock fraudstream/
 RUN python -c "from fraudstream.jars import jars; jars('spark'); jars('broker')"
 
 ENV LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -97,7 +97,7 @@ def run(
 
 @app.command()
 def reset(empty_topics: EmptyTopics = False, wait: Wait = 60) -> None:
-    """Start afresh: results and checkpoints move to output/earlier, the topics are emptied."""
+    """Start afresh: results and checkpoints move to earlier/ beside them, the topics are emptied."""
     from fraudstream.fresh import alone, start_afresh
 
     settings = _settings()

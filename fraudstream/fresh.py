@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -11,9 +10,10 @@ from fraudstream.broker import bootstrap, client_security, end_offsets, ensure_t
 from fraudstream.errors import BrokerError, OutputError
 from fraudstream.schemas import TOPICS
 from fraudstream.settings import Settings
+from fraudstream.storage import AnyPath
 
 
-def belongings(settings: Settings) -> list[Path]:
+def belongings(settings: Settings) -> list[AnyPath]:
     """What belongs to one replay: results and checkpoints, which make sense only together."""
     names = ("successful_transactions.png", "summary.json")
     folders = (settings.predictions, settings.checkpoints, settings.quarantine, settings.notebooks)
@@ -23,7 +23,9 @@ def belongings(settings: Settings) -> list[Path]:
 def start_afresh(
     settings: Settings, *, empty_topics: bool = False, wait_s: float = 60, note: Callable[[str], None] = print
 ) -> str:
-    """Moves the results of earlier replays to ``earlier/<time>`` and empties both topics; returns Kafka's address.
+    """Moves the results of earlier replays to ``earlier/<time>`` beside them and empties both topics.
+
+    Returns Kafka's address.
 
     A Kafka that is not the embedded one may take ``wait_s`` seconds to answer, or BrokerError.
 
@@ -40,12 +42,13 @@ def start_afresh(
             "To delete these messages and start afresh, say --empty-topics."
         )
     left = [path for path in belongings(settings) if path.exists()]
-    if left:
-        earlier = settings.output_dir / "earlier" / f"{datetime.now():%Y-%m-%dT%H%M%S}"
-        earlier.mkdir(parents=True)
-        for path in left:
-            path.rename(earlier / path.name)
-        note(f"What the last replay left is in {earlier} now.")
+    time = f"{datetime.now():%Y-%m-%dT%H%M%S}"
+    for path in left:
+        earlier = path.parent / "earlier" / time
+        earlier.mkdir(parents=True, exist_ok=True)
+        path.rename(earlier / path.name)
+    for folder in dict.fromkeys(path.parent for path in left):
+        note(f"What the last replay left is in {folder / 'earlier' / time} now.")
     if messages:
         recreate_topics(address, **security)
     return address

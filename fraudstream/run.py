@@ -31,7 +31,7 @@ NOTEBOOKS = {
 }
 DEFAULT_BATCHES = 120
 # tables, schemas and messages that a notebook prints are for its reader, not for who watches the run
-NO_NEWS = (" ", "\t", "|", "+", "[", "{", "root", "only showing")
+NO_NEWS = (" ", "\t", "|", "+", "[", "{", "-RECORD", "root", "only showing")
 IDLE_S = 15
 
 
@@ -87,12 +87,13 @@ def run(
 ) -> Summary:
     """Replays the stream through all three notebooks; returns the account, which is in summary.json, too.
 
-    Makes what is missing first (data, model, broker); what an earlier run left moves to ``output/earlier``.
+    Makes what is missing first (data, model, broker); what an earlier run left moves to ``earlier``.
     Raises FraudstreamError when Java, a file, the model or Kafka (after ``wait_s`` seconds) is missing, before anything
     is moved; and when a notebook does not finish.
     """
     console = console or Console()
     java()
+    settings.predictions.exists()  # a storage that cannot be reached is said at once, not after the training
     ensure_data(settings)
     tables.check_files(settings.data_dir, {**STATIC_FILES, **STREAM_FILES})
     tables.truth(settings.data_dir)  # a label that cannot be read is said now, not after the run

@@ -1,5 +1,6 @@
 """The environment, read once into one checked object; every path and address comes from it."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,6 +8,7 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, Secre
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fraudstream.errors import SettingsError
+from fraudstream.storage import AnyPath, HadoopPath
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -25,6 +27,12 @@ def _alias_pairs(value: str) -> str:
         if not (theirs.strip() and equals and ours.strip()):
             raise ValueError(f"{pair!r} is not of the form their_name=our_name")
     return value
+
+
+def _hadoop_uri(value: str) -> str:
+    if value and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://.", value):
+        raise ValueError("no URI of a Hadoop file system, such as hdfs://namenode:8020/shop or s3a://bucket/shop")
+    return value.rstrip("/")
 
 
 AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
@@ -55,6 +63,12 @@ class Settings(BaseSettings):
         PROJECT / "output",
         validation_alias=_environment("FRAUDSTREAM_OUTPUT_DIR"),
         description="folder of predictions, reports, checkpoints, logs and the embedded broker",
+    )
+    storage: Annotated[str, AfterValidator(_hadoop_uri)] = Field(
+        "",
+        validation_alias=_environment("FRAUDSTREAM_STORAGE"),
+        description="Hadoop URI of predictions, quarantine and checkpoints, such as `hdfs://namenode:8020/shop` "
+        "(empty: the output folder)",
     )
     batches: OptionalInt = Field(
         None,
@@ -148,20 +162,25 @@ class Settings(BaseSettings):
         return {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
 
     @property
-    def predictions(self) -> Path:
-        return self.output_dir / "predictions"
+    def shared_dir(self) -> AnyPath:
+        """What every node of a cluster reads and writes lies here."""
+        return HadoopPath(self.storage) if self.storage else self.output_dir
 
     @property
-    def quarantine(self) -> Path:
-        return self.output_dir / "quarantine"
+    def predictions(self) -> AnyPath:
+        return self.shared_dir / "predictions"
+
+    @property
+    def quarantine(self) -> AnyPath:
+        return self.shared_dir / "quarantine"
 
     @property
     def reports(self) -> Path:
         return self.output_dir / "reports.sqlite"
 
     @property
-    def checkpoints(self) -> Path:
-        return self.output_dir / "checkpoints"
+    def checkpoints(self) -> AnyPath:
+        return self.shared_dir / "checkpoints"
 
     @property
     def logs(self) -> Path:

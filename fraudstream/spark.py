@@ -27,12 +27,17 @@ STREAM_OPTIONS = {
     # micro-batch. Spark 4.2 has it behind a switch, as its files may change: a checkpoint goes with this Spark version
     "spark.sql.streaming.join.stateFormatVersion": "4",
     "spark.sql.streaming.join.stateFormatV4.enabled": "true",
-    # a checkpoint file is a write and a rename; Hadoop's default starts programs (chmod, readlink) for each
+    # the reports list the predictions' directories: in the driver, not as a Spark job
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000000",
+}
+
+# On a disk a checkpoint file is a write and a rename; Spark's default starts programs (chmod, readlink) for each.
+# Not for a Hadoop storage: where a micro-batch runs again, this class's rename finds an older file, which HDFS keeps,
+# silently. The default's rename (FileContext) replaces it; for an object store spark-defaults.conf may name another.
+LOCAL_CHECKPOINTS = {
     "spark.sql.streaming.checkpointFileManagerClass": (
         "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
     ),
-    # the reports list the predictions' directories: in the driver, not as a Spark job
-    "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000000",
 }
 
 # A cluster works on the partitions of a step at once, so a step has as many as there are cores (2.1: four). Executors
@@ -78,4 +83,6 @@ def engine_options(settings: Settings, more: dict[str, str] = STREAM_OPTIONS) ->
         "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|sasl[.]jaas[.]config",
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     }
-    return list({**options, **more, **({} if is_local(settings) else CLUSTER_OPTIONS)}.items())
+    here = {} if settings.storage else LOCAL_CHECKPOINTS
+    cluster = {} if is_local(settings) else CLUSTER_OPTIONS
+    return list({**options, **here, **more, **cluster}.items())

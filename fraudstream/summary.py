@@ -1,29 +1,21 @@
 """The account of a run: every transaction that was sent is predicted, or it is said why not."""
 
-import heapq
 import json
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
-from kafka import KafkaConsumer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
 
 from fraudstream import tables
 from fraudstream.errors import OutputError
 from fraudstream.schemas import BROWSING_TOPIC, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import Settings
+from fraudstream.storage import AnyPath
 from fraudstream.stream.checkpoint import read_up_to
-
-# partition, offset, position in the message's list
-Place = tuple[int, int, int]
-LATE_S = 60
+from fraudstream.stream.sink import batch_files, read_batch
+from fraudstream.topics import LATE_S, Place, Row, messages, rows
 
 
 @dataclass(frozen=True)
@@ -32,7 +24,8 @@ class Summary:
 
     transactions_sent = predicted + late + unmatched + quarantined_transactions + unread + lost. quarantined counts all
     rows of both topics that could not be read, and the messages that are no list of rows. unread were sent after the
-    stream had stopped. imputed are the predicted ones of which the model did not know a value.
+    stream had stopped. imputed are the predicted ones of which the model did not know a value. A positive is
+    a prediction of fraud; true and false say what new_fraud_transaction.csv says of it.
     """
 
     batches: int
@@ -49,6 +42,9 @@ class Summary:
     imputed: int
     seconds_p50: float | None
     seconds_p95: float | None
+    true_positives: int | None
+    false_positives: int | None
+    false_negatives: int | None
     precision: float | None
     recall: float | None
     unmatched_transactions: list[str] = field(default_factory=list, repr=False)
@@ -75,25 +71,6 @@ class Summary:
         """Writes the summary as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=2) + "\n")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a message, and the newest ts of its topic before it (both in Unix seconds)."""
-
-    values: dict
-    ts: int
-    newest_ts: int
-    place: Place
-
-    @property
-    def late(self) -> bool:
-        return self.ts < self.newest_ts - LATE_S
-
-    @property
-    def transaction_id(self) -> str:
-        """The row's transaction_id; its place in Kafka where it has none."""
-        return str(self.values.get("transaction_id") or self.place)
 
 
 def summarize(settings: Settings, client: dict) -> Summary:
@@ -124,7 +101,6 @@ def summarize(settings: Settings, client: dict) -> Summary:
     unmatched -= unread
     lost = rest.keys() - unmatched - unread
     seconds = predictions.seconds.to_numpy()
-    precision, recall = _against_truth(predictions, settings.data_dir)
     return Summary(
         batches=batches,
         events=events,
@@ -140,89 +116,36 @@ def summarize(settings: Settings, client: dict) -> Summary:
         imputed=int(predictions.imputed.sum()),
         seconds_p50=round(float(np.percentile(seconds, 50)), 3) if len(seconds) else None,
         seconds_p95=round(float(np.percentile(seconds, 95)), 3) if len(seconds) else None,
-        precision=precision,
-        recall=recall,
+        **_against_truth(predictions, settings.data_dir),
         unmatched_transactions=sorted(unmatched),
         lost_transactions=sorted(lost),
     )
 
 
-def messages(client: dict, topic: str) -> Iterator[tuple[int, int, list]]:
-    """partition, offset and list of rows of every message of ``topic`` that is a JSON list, in the order of sending.
-
-    Task 1's messages take turns among the partitions: those of one offset were sent one after the other.
-    """
-    with closing(KafkaConsumer(**client)) as consumer:
-        partitions = sorted(consumer.partitions_for_topic(topic) or ())
-    records = heapq.merge(
-        *(_records(client, TopicPartition(topic, number)) for number in partitions),
-        key=lambda record: (record.offset, record.partition),
-    )
-    for record in records:
-        value = _list(record.value)
-        if value is not None:
-            yield record.partition, record.offset, value
-
-
-def _records(client: dict, partition: TopicPartition) -> Iterator[ConsumerRecord]:
-    """Every record that the partition holds by now."""
-    consumer = KafkaConsumer(**client, group_id=None, enable_auto_commit=False, consumer_timeout_ms=10_000)
-    with closing(consumer):
-        consumer.assign([partition])
-        consumer.seek_to_beginning()
-        end = consumer.end_offsets([partition])[partition]
-        while consumer.position(partition) < end:
-            yield next(consumer)
-
-
-def rows(client: dict, topic: str) -> Iterator[Row]:
-    """Every row of ``topic`` that is a JSON object, in order."""
-    newest = 0
-    for partition, offset, elements in messages(client, topic):
-        for position, values in enumerate(elements):
-            if isinstance(values, dict):
-                ts = values["ts"] if isinstance(values.get("ts"), int) else newest
-                yield Row(values, ts, newest, (partition, offset, position))
-        newest = max([newest, *(row["ts"] for row in elements if isinstance(row, dict) and _plausible(row))])
-
-
-def newest_predictions(folder: Path) -> pd.DataFrame:
+def newest_predictions(folder: AnyPath) -> pd.DataFrame:
     """By transaction_id: of the newest one prediction, imputed (whether the model did not know a value) and batch_id;
-    seconds (from ts to the first one's directory).
+    seconds (from ts to the first one's file).
     """
-    columns = {name: pc.field(name) for name in ("transaction_id", "ts", "prediction")}
-    columns["imputed"] = pc.list_value_length(pc.field("imputed")) > 0
+    columns = ["transaction_id", "ts", "prediction", "imputed"]
     batches = []
-    for directory in folder.glob("batch_id=*"):
-        table = ds.dataset(directory, format="parquet").to_table(columns=columns).to_pandas()
-        table["batch_id"] = int(directory.name.split("=")[1])
-        table["seconds"] = directory.stat().st_ctime - table.ts
-        batches.append(table)
+    for file in batch_files(folder):
+        table = read_batch(file, columns)
+        imputed = pc.greater(pc.list_value_length(table["imputed"]), 0).to_numpy()
+        batch = table.drop_columns("imputed").to_pandas().assign(imputed=imputed)
+        batch["batch_id"] = int(file.parent.name.split("=")[1])
+        batch["seconds"] = file.stat().st_mtime - batch.ts
+        batches.append(batch)
     found = pd.concat(batches) if batches else pd.DataFrame(columns=[*columns, "batch_id", "seconds"])
     found = found.sort_values("batch_id").groupby("transaction_id")
     newest = found[["prediction", "imputed", "batch_id"]].last()
     return newest.assign(seconds=found.seconds.first())
 
 
-def _list(value: bytes | None) -> list | None:
-    try:
-        parsed = json.loads(value or b"null")
-    except ValueError:
-        return None
-    return parsed if isinstance(parsed, list) else None
-
-
-def _plausible(row: dict) -> bool:
-    """Whether the row's ts could move the watermark: a whole number that is not far in the future."""
-    return isinstance(row.get("ts"), int) and row["ts"] < datetime.now().timestamp() + LATE_S
-
-
-def _rejected(folder: Path) -> dict[str, set[Place]]:
+def _rejected(folder: AnyPath) -> dict[str, set[Place]]:
     """Topic -> places of its quarantined rows (position 0 for a message that is no list)."""
     places: dict[str, set[Place]] = {topic: set() for topic in TOPICS}
-    if any(folder.glob("batch_id=*")):
-        columns = ["topic", "partition", "offset", "position"]
-        table = ds.dataset(folder, format="parquet", partitioning="hive").to_table(columns=columns)
+    for file in batch_files(folder):
+        table = read_batch(file, ["topic", "partition", "offset", "position"])
         for topic, *place in zip(*table.to_pydict().values(), strict=True):
             places[topic].add(tuple(place))
     return places
@@ -249,14 +172,18 @@ def _matched(transactions: dict[str, Row], client: dict, lookback_s: int, unread
     return matched
 
 
-def _against_truth(predictions: pd.DataFrame, data_dir: Path) -> tuple[float | None, float | None]:
-    """precision and recall of the predictions against new_fraud_transaction.csv; None where they can't be told."""
+def _against_truth(predictions: pd.DataFrame, data_dir: Path) -> dict[str, int | float | None]:
+    """Of the predictions against new_fraud_transaction.csv: how many of each kind, precision, recall.
+
+    None where they can't be told.
+    """
+    names = ("true_positives", "false_positives", "false_negatives", "precision", "recall")
     frauds = tables.truth(data_dir)
     if frauds is None or predictions.empty:
-        return None, None
+        return dict.fromkeys(names)
     actual = predictions.index.isin(frauds)
     said = (predictions.prediction == 1).to_numpy()
-    both = int((actual & said).sum())
-    precision = round(both / int(said.sum()), 4) if said.any() else None
-    recall = round(both / int(actual.sum()), 4) if actual.any() else None
-    return precision, recall
+    found, false_alarms, missed = (int(each.sum()) for each in (actual & said, said & ~actual, actual & ~said))
+    precision = round(found / (found + false_alarms), 4) if said.any() else None
+    recall = round(found / (found + missed), 4) if actual.any() else None
+    return dict(zip(names, (found, false_alarms, missed, precision, recall), strict=True))

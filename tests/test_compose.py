@@ -12,6 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import grimp
 import pandas as pd
 import pyarrow.dataset as ds
 import pytest
@@ -57,6 +58,12 @@ def test_images_are_pinned_and_kafka_is_of_the_version_of_its_jars():
     jars = next(root.coordinates for root in ROOTS["broker"] if ":kafka_2.13:" in root.coordinates)
     images = {service["image"] for name, service in SERVICES.items() if name not in OURS}
     assert images == {f"apache/kafka:{jars.split(':')[-1]}"}
+
+
+def test_the_layer_of_jars_has_every_module_that_fetching_them_imports():
+    copied = set(re.findall(r"fraudstream/(\w+)\.py", DOCKERFILE))
+    imported = grimp.build_graph("fraudstream").find_upstream_modules("fraudstream.jars")
+    assert copied == {name.split(".")[1] for name in imported} | {"jars"}
 
 
 @services
@@ -114,7 +121,7 @@ class Clone:
     def compose(self, *arguments: str, **environment: str) -> subprocess.Popen:
         program = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
         return subprocess.Popen(
-            [*program, "--project-name", NAME, *arguments],
+            [*program, "--ansi", "never", "--project-name", NAME, *arguments],
             cwd=self.folder,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,

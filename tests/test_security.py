@@ -16,7 +16,7 @@ from fraudstream.notebook import SettingsTable
 from fraudstream.schemas import BROWSING_TOPIC
 from fraudstream.sender import Sender
 from fraudstream.settings import load_settings
-from fraudstream.summary import messages
+from fraudstream.topics import messages
 
 # isort: split
 from kafka3 import KafkaProducer

@@ -174,6 +174,7 @@ def test_precision_and_recall_against_the_truth_of_what_was_predicted(account, t
     predicted(account.settings, 0, (1, 1), (2, 0), (3, 1), (4, 1))
     numbers = (1, 2, 3, 4)
     summary = account([[browse(number) for number in numbers]], [[buy(number) for number in numbers]])
+    assert (summary.true_positives, summary.false_positives, summary.false_negatives) == (1, 2, 1)
     assert (summary.precision, summary.recall) == (0.3333, 0.5)
 
 

@@ -2,15 +2,14 @@
 
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from pyspark.sql.streaming.listener import StreamingQueryProgress
 from pyspark.sql.streaming.query import StreamingQuery
 
-from fraudstream.stream.sink import batch_dir
+from fraudstream.storage import AnyPath
+from fraudstream.stream.sink import batch_file, batch_files, read_batch
 
 COLUMNS = {
     "query": "object",
@@ -82,7 +81,7 @@ class QueryHealth:
 class StreamHealth:
     """All queries of Task 2. Counts begin with the micro-batches that Spark still tells of when this is made."""
 
-    def __init__(self, queries: Sequence[StreamingQuery], predictions: Path, quarantine: Path) -> None:
+    def __init__(self, queries: Sequence[StreamingQuery], predictions: AnyPath, quarantine: AnyPath) -> None:
         """``queries``: the one that writes ``predictions`` first. ``quarantine``: the folder of the rejected rows."""
         self._queries = [QueryHealth(query) for query in queries]
         self._predictions, self._quarantine = predictions, quarantine
@@ -117,23 +116,21 @@ class StreamHealth:
         }
 
     def _read_predictions(self) -> None:
-        """Takes in the directories of the micro-batches since the last look; one without transactions has none."""
+        """Takes in the files of the micro-batches since the last look; one without transactions has none."""
         main = self._queries[0]
         if main.newest is None:
             return
         begin = main.first if self._read_up_to is None else self._read_up_to + 1
-        for directory in (batch_dir(self._predictions, batch) for batch in range(begin, main.newest.batchId + 1)):
-            if directory.exists():
-                table = pq.read_table(directory, columns=["transaction_id", "ts", "imputed"], partitioning=None)
+        for file in (batch_file(self._predictions, batch) for batch in range(begin, main.newest.batchId + 1)):
+            if file.exists():
+                table = read_batch(file, ["transaction_id", "ts", "imputed"])
                 predicted, imputed = table["transaction_id"].to_pylist(), table["imputed"].to_pylist()
                 self._predicted.update(predicted)
                 self._imputed.difference_update(predicted)  # the newest prediction counts
                 self._imputed.update(key for key, columns in zip(predicted, imputed, strict=True) if columns)
-                self._seconds.append(directory.stat().st_ctime - table["ts"].to_numpy())
+                self._seconds.append(file.stat().st_mtime - table["ts"].to_numpy())
         self._read_up_to = main.newest.batchId
 
     def _count_rejected(self) -> None:
-        for directory in self._quarantine.glob("batch_id=*"):
-            if directory.name not in self._rejected:
-                files = directory.glob("*.parquet")
-                self._rejected[directory.name] = sum(pq.read_metadata(file).num_rows for file in files)
+        for file in batch_files(self._quarantine, known=self._rejected):
+            self._rejected[file.parent.name] = read_batch(file, ["topic"]).num_rows

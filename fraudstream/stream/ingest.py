@@ -1,13 +1,13 @@
 """From Kafka messages to rows: what cannot be read is set apart with its reason, the rest goes on (2.3, 2.4)."""
 
 from functools import reduce
-from pathlib import Path
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from fraudstream.features import typed
 from fraudstream.schemas import BROWSING_TOPIC, NEW_BROWSING, PRODUCT_METADATA, TRANSACTION, TRANSACTION_TOPIC
+from fraudstream.storage import AnyPath
 from fraudstream.stream.sink import write_batch
 
 SCHEMAS = {BROWSING_TOPIC: NEW_BROWSING, TRANSACTION_TOPIC: TRANSACTION}
@@ -90,11 +90,13 @@ def quarantined(rows_by_topic: dict[str, DataFrame]) -> DataFrame:
     return reduce(DataFrame.unionByName, rejected)
 
 
-def write_quarantine(folder: Path):
+def write_quarantine(folder: AnyPath):
     """A foreachBatch function that keeps a micro-batch's rejected rows under ``folder``; nothing where there are none.
 
-    May run twice for the same batch and changes nothing the second time.
+    May run twice for the same batch and changes nothing the second time. It is asked for before the first query starts:
+    raises OutputError then, and not Spark's own error later, where the storage of ``folder`` cannot be reached.
     """
+    folder.exists()
 
     def write(batch: DataFrame, batch_id: int) -> None:
         write_batch(batch.toArrow(), folder, batch_id, even_if_empty=False)

@@ -3,12 +3,12 @@
 import math
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from fraudstream.errors import FraudstreamError
+from fraudstream.storage import AnyPath
 from fraudstream.stream.checkpoint import newest_commit
 
 Note = Callable[[str], None]
@@ -26,19 +26,19 @@ def stop_namesake(spark: SparkSession, name: str) -> None:
             query.awaitTermination(60)
 
 
-def say_where_it_starts(checkpoint: Path, note: Note = print) -> None:
+def say_where_it_starts(checkpoint: AnyPath, note: Note = print) -> None:
     """Says whether a query goes on from its checkpoint or begins with the first message."""
     commit = newest_commit(checkpoint)
     if commit is not None:
         note(
             f"Goes on after micro-batch {commit} of {checkpoint}. "
-            "To start afresh: python -m fraudstream reset (nothing is deleted, it moves to output/earlier)."
+            "To start afresh: python -m fraudstream reset (nothing is deleted, it moves to earlier/)."
         )
     else:
         note("Starts with the first message of both topics.")
 
 
-def wait_for_first(folder: Path, query: StreamingQuery, idle_s: float | None = None, note: Note = print) -> bool:
+def wait_for_first(folder: AnyPath, query: StreamingQuery, idle_s: float | None = None, note: Note = print) -> bool:
     """Waits until ``query`` has written a first batch to ``folder``; False when none came (FIRST_PATIENCE, ``idle_s``).
 
     Raises FraudstreamError with the query's reason when it stops meanwhile. Ctrl-C (interrupt) ends the wait.

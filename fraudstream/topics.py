@@ -1,0 +1,87 @@
+"""What a topic holds by now: its messages and their rows, in the order in which Task 1 has sent them."""
+
+import heapq
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+# partition, offset, position in the message's list
+Place = tuple[int, int, int]
+# 2.4: what is over a minute late is discarded
+LATE_S = 60
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a message, and the newest ts of its topic before it (both in Unix seconds)."""
+
+    values: dict
+    ts: int
+    newest_ts: int
+    place: Place
+
+    @property
+    def late(self) -> bool:
+        return self.ts < self.newest_ts - LATE_S
+
+    @property
+    def transaction_id(self) -> str:
+        """The row's transaction_id; its place in Kafka where it has none."""
+        return str(self.values.get("transaction_id") or self.place)
+
+
+def messages(client: dict, topic: str) -> Iterator[tuple[int, int, list]]:
+    """partition, offset and list of rows of every message of ``topic`` that is a JSON list, in the order of sending.
+
+    Task 1's messages take turns among the partitions: those of one offset were sent one after the other.
+    """
+    with closing(KafkaConsumer(**client)) as consumer:
+        partitions = sorted(consumer.partitions_for_topic(topic) or ())
+    records = heapq.merge(
+        *(_records(client, TopicPartition(topic, number)) for number in partitions),
+        key=lambda record: (record.offset, record.partition),
+    )
+    for record in records:
+        value = _list(record.value)
+        if value is not None:
+            yield record.partition, record.offset, value
+
+
+def _records(client: dict, partition: TopicPartition) -> Iterator[ConsumerRecord]:
+    """Every record that the partition holds by now."""
+    consumer = KafkaConsumer(**client, group_id=None, enable_auto_commit=False, consumer_timeout_ms=10_000)
+    with closing(consumer):
+        consumer.assign([partition])
+        consumer.seek_to_beginning()
+        end = consumer.end_offsets([partition])[partition]
+        while consumer.position(partition) < end:
+            yield next(consumer)
+
+
+def rows(client: dict, topic: str) -> Iterator[Row]:
+    """Every row of ``topic`` that is a JSON object, in order."""
+    newest = 0
+    for partition, offset, elements in messages(client, topic):
+        for position, values in enumerate(elements):
+            if isinstance(values, dict):
+                ts = values["ts"] if isinstance(values.get("ts"), int) else newest
+                yield Row(values, ts, newest, (partition, offset, position))
+        newest = max([newest, *(row["ts"] for row in elements if isinstance(row, dict) and _plausible(row))])
+
+
+def _list(value: bytes | None) -> list | None:
+    try:
+        parsed = json.loads(value or b"null")
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, list) else None
+
+
+def _plausible(row: dict) -> bool:
+    """Whether the row's ts could move the watermark: a whole number that is not far in the future."""
+    return isinstance(row.get("ts"), int) and row["ts"] < datetime.now().timestamp() + LATE_S
