@@ -45,10 +45,16 @@ OPEN = f"""async name => {{
     await Promise.all([widget.context.ready, widget.sessionContext.ready, widget.revealed]);
     await widget.sessionContext.session.kernel.info;
 }}"""
+# cells above that have not been seen get their real height only while they pass
 SHOW = f"""async ([name, place]) => {{
     const notebook = {FIND}.content;
-    await notebook.scrollToItem(place, 'start');
-    notebook.widgets[place].node.scrollIntoView({{block: 'start'}});
+    for (let before = NaN, top = null; top !== before; ) {{
+        before = top;
+        await notebook.scrollToItem(place, 'start');
+        notebook.widgets[place].node.scrollIntoView({{block: 'start'}});
+        await new Promise(done => setTimeout(done, 200));
+        top = notebook.widgets[place].node.getBoundingClientRect().top;
+    }}
 }}"""
 PICTURE = """([chart, top, bottom]) => {
     const [from, part] = [document.querySelector(`${chart} canvas`), document.createElement('canvas')];
@@ -164,7 +170,6 @@ class Person:
         """Scrolls to the cell that holds ``code``."""
         self.open(notebook)
         self.page.evaluate(SHOW, [notebook, self._place(notebook, code)])
-        self.page.wait_for_timeout(300)
 
     def chart(self, top: float = 0, bottom: float = 1) -> str:
         """The chart's picture as it is drawn on the page, from ``top`` to ``bottom`` (shares of its height)."""
@@ -179,11 +184,13 @@ class Person:
         self.page.mouse.down()
         self.page.mouse.move(*corners[1], steps=4)
         self.page.mouse.up()
+        self.press("Zoom")
 
     def press(self, button: str) -> None:
         """One of the chart's buttons, which are there while the mouse is."""
         self.page.locator(CHART).hover()
         self.page.locator(f".jupyter-matplotlib-button[title^='{button}']").click()
+        self.page.mouse.move(0, 0)
 
     def _place(self, notebook: str, code: str) -> int:
         code_cells = enumerate(self.cells(notebook))
