@@ -29,8 +29,8 @@ PNG_DPI = 150
 MARGINS = {"left": 0.08, "right": 0.96, "bottom": 0.14, "top": 0.82}
 DOTS_UP_TO = 300
 PIECE = 200
-# a hair's breadth from opaque: of a figure that is not opaque, matplotlib sends whole pictures to the page, not what
-# has changed since the one before. The page drops a picture when the next comes too soon: changes would be missing
+# not quite opaque: of such a figure matplotlib sends whole pictures to the page, not what has changed since the one
+# before. The page drops a picture when the next comes too soon, and would miss its changes
 PAPER = (1, 1, 1, 0.99)
 
 
@@ -174,6 +174,7 @@ class SuccessChart:
     def _dress(self) -> None:
         axes = self.axes
         rcParams["agg.path.chunksize"] = PIECE
+        self.figure.canvas.header_visible = False  # ipympl's "Figure 1"
         self.figure.set_facecolor(PAPER)
         self.figure.set_layout_engine("none")
         self.figure.subplots_adjust(**MARGINS)
@@ -185,10 +186,17 @@ class SuccessChart:
         axes.xaxis.set_label_coords(0.5, -0.11)
         axes.yaxis.set_label_coords(-0.055, 0.5)
         axes.xaxis.set_major_locator(dates.AutoDateLocator(tz=MELBOURNE, minticks=4, maxticks=9))
-        axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S", tz=MELBOURNE))
+        axes.xaxis.set_major_formatter(_whole_seconds)
+        axes.fmt_xdata = dates.DateFormatter("%H:%M:%S", tz=MELBOURNE)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         axes.tick_params(colors=QUIET_COLOUR, length=0, pad=7)
         axes.grid(color="#e3e7ea", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.spines["bottom"].set_color("#b8c0c7")
+
+
+def _whole_seconds(x: float, place: int | None = None) -> str:
+    """A tick's time of day; nothing between two seconds, where a view that was zoomed to may have ticks, too."""
+    moment = dates.num2date(x, tz=MELBOURNE)
+    return "" if moment.microsecond else f"{moment:%H:%M:%S}"

@@ -127,6 +127,14 @@ def test_view_stays_where_the_user_zoomed_to(chart):
     assert (chart.axes.get_xlim(), chart.axes.get_ylim()) == ((10, 11), (2, 3))
 
 
+def test_ticks_between_two_seconds_have_no_label(chart):
+    chart.add(TS, 7, 9)
+    chart.axes.set_xlim(TS / 86400, (TS + 1) / 86400)
+    chart.draw()
+    labels = [label.get_text() for label in chart.axes.get_xticklabels()]
+    assert sorted(filter(None, labels)) == ["15:26:40", "15:26:41"]
+
+
 class Page:
     """A browser's end of the chart: what was sent to it last."""
 

@@ -10,15 +10,10 @@ from nbformat import NotebookNode
 from fraudstream.handin import CHART, executed
 from fraudstream.run import run
 from fraudstream.settings import PROJECT, load_settings
+from tools.browser import BROWSERS, FLAGS, find_browser
 
 DOCS = PROJECT / "docs"
 BATCHES = 90
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# as root in a container, and without a word to the network
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
 PAGE = """<meta charset="utf-8"><body style="font-family: system-ui, sans-serif; margin: 0; background: #fff">
 <div id="all" style="display: grid; grid-template-columns: 700px 700px; gap: 0 40px; padding: 20px 28px; width: 1440px">
 <div>{left}</div><div>{right}</div></div>"""
@@ -37,11 +32,6 @@ def main() -> None:
         picture(live_tables(notebooks["A2B-Task2_spark_streaming.ipynb"]), DOCS / "reports.png", browser)
     else:
         print(f"No {', '.join(BROWSERS)}: docs/reports.png stays as it is.")
-
-
-def find_browser() -> str | None:
-    """The system's Chromium."""
-    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
 def live_tables(notebook: NotebookNode) -> list[str]:

@@ -1,7 +1,8 @@
-"""A person at JupyterLab: the project's own `lab` in a process of its own, and Chromium in front of it."""
+"""A person at JupyterLab: the project's own `lab` in a process of its own, and the system's Chromium in front of it."""
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,8 +17,14 @@ from playwright.sync_api import Page, Playwright
 
 from fraudstream.run import NOTEBOOKS
 from fraudstream.settings import PROJECT, Settings
-from tools.docs import FLAGS
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# as root in a container, and without a word to the network
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
+).split()
+TASKS = TASK_1, TASK_2, TASK_3 = tuple(path.name for path in NOTEBOOKS.values())
 START = """
 import sys
 from pathlib import Path
@@ -38,10 +45,16 @@ OPEN = f"""async name => {{
     await Promise.all([widget.context.ready, widget.sessionContext.ready, widget.revealed]);
     await widget.sessionContext.session.kernel.info;
 }}"""
+# cells above that have not been seen get their real height only while they pass
 SHOW = f"""async ([name, place]) => {{
     const notebook = {FIND}.content;
-    await notebook.scrollToItem(place, 'start');
-    notebook.widgets[place].node.scrollIntoView({{block: 'start'}});
+    for (let before = NaN, top = null; top !== before; ) {{
+        before = top;
+        await notebook.scrollToItem(place, 'start');
+        notebook.widgets[place].node.scrollIntoView({{block: 'start'}});
+        await new Promise(done => setTimeout(done, 200));
+        top = notebook.widgets[place].node.getBoundingClientRect().top;
+    }}
 }}"""
 PICTURE = """([chart, top, bottom]) => {
     const [from, part] = [document.querySelector(`${chart} canvas`), document.createElement('canvas')];
@@ -49,6 +62,11 @@ PICTURE = """([chart, top, bottom]) => {
     part.getContext('2d').drawImage(from, 0, -Math.round(top * from.height));
     return part.toDataURL();
 }"""
+
+
+def find_browser() -> str | None:
+    """The system's Chromium."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
 def until(true: Callable[[], object], limit_s: float, what: str) -> None:
@@ -144,11 +162,14 @@ class Person:
         errors = [_text(output["traceback"]) for output in outputs if output["output_type"] == "error"]
         return errors + [_text(output["text"]) for output in outputs if output.get("name") == "stderr"]
 
+    def kernel(self, notebook: str) -> str:
+        """The id of the notebook's kernel."""
+        return self.page.evaluate(f"name => {FIND}.sessionContext.session.kernel.id", notebook)
+
     def show(self, notebook: str, code: str) -> None:
         """Scrolls to the cell that holds ``code``."""
         self.open(notebook)
         self.page.evaluate(SHOW, [notebook, self._place(notebook, code)])
-        self.page.wait_for_timeout(300)
 
     def chart(self, top: float = 0, bottom: float = 1) -> str:
         """The chart's picture as it is drawn on the page, from ``top`` to ``bottom`` (shares of its height)."""
@@ -163,11 +184,13 @@ class Person:
         self.page.mouse.down()
         self.page.mouse.move(*corners[1], steps=4)
         self.page.mouse.up()
+        self.press("Zoom")
 
     def press(self, button: str) -> None:
         """One of the chart's buttons, which are there while the mouse is."""
         self.page.locator(CHART).hover()
         self.page.locator(f".jupyter-matplotlib-button[title^='{button}']").click()
+        self.page.mouse.move(0, 0)
 
     def _place(self, notebook: str, code: str) -> int:
         code_cells = enumerate(self.cells(notebook))
