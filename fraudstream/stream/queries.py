@@ -99,8 +99,15 @@ def raise_if_failed(query: StreamingQuery) -> None:
     """Raises FraudstreamError with one line when ``query`` has ended with an error."""
     failure = query.exception()
     if failure is not None:
-        reason = str(failure).strip().splitlines()[0]
-        raise FraudstreamError(f"The query {query.name} stopped: {reason} (details in the log that 2.1 names).")
+        raise FraudstreamError(
+            f"The query {query.name} stopped: {_reason(failure)} (details in the log that 2.1 names)."
+        )
+
+
+def _reason(failure: BaseException) -> str:
+    """The line that says why: what foreachBatch's function raised stands below its indented traceback."""
+    first, *others = str(failure).strip().splitlines()
+    return next((line for line in others if not line.startswith(" ")), first) if "Traceback" in first else first
 
 
 def _busy(query: StreamingQuery) -> bool:

@@ -1,0 +1,43 @@
+"""When a query of Task 2 has stopped by itself, the notebook says why in one line."""
+
+import pytest
+
+from fraudstream.errors import FraudstreamError
+from fraudstream.stream.queries import raise_if_failed
+
+
+def disk_full(batch, batch_id):
+    raise OSError(28, "No space left on device", "part-0.parquet")
+
+
+def test_what_the_sink_raised_is_the_reason(spark, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "one.txt").write_text("a line\n")
+    writer = spark.readStream.text(str(tmp_path / "in")).writeStream.queryName("predictions").foreachBatch(disk_full)
+    query = writer.option("checkpointLocation", str(tmp_path / "checkpoint")).start()
+    with pytest.raises(Exception, match="Proxy"):
+        query.awaitTermination(60)
+    with pytest.raises(FraudstreamError) as caught:
+        raise_if_failed(query)
+    assert str(caught.value) == (
+        "The query predictions stopped: OSError: [Errno 28] No space left on device: 'part-0.parquet' "
+        "(details in the log that 2.1 names)."
+    )
+
+
+def test_a_reason_of_spark_s_own_is_its_first_line(spark, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "one.txt").write_text("a line\n")
+    rows = spark.readStream.text(str(tmp_path / "in")).selectExpr("assert_true(value = '', 'not empty')")
+    query = (
+        rows.writeStream.queryName("products")
+        .format("console")
+        .option("checkpointLocation", str(tmp_path / "c"))
+        .start()
+    )
+    with pytest.raises(Exception, match="not empty"):
+        query.awaitTermination(60)
+    with pytest.raises(
+        FraudstreamError, match=r"^The query products stopped: .+\(details in the log that 2\.1 names\)\.$"
+    ):
+        raise_if_failed(query)
