@@ -213,7 +213,7 @@ def cluster(clone, single):
         assert time.time() < began + 600
         time.sleep(0.2)
     running = containers()
-    users = {service: set(docker("top", id_, "-eo", "uid").split()[1:]) for service, id_ in running.items()}
+    users = {service: set(docker("top", id_, "-eo", "pid,uid").split()[3::2]) for service, id_ in running.items()}
     docker("kill", running["kafka-2"], running["spark-worker-1"])
     code = int(docker("wait", running["run"]))
     return code, clone.predictions(), users
