@@ -35,7 +35,7 @@ lab(load_settings(), sys.argv[2:], Path(sys.argv[1]))
 # what JupyterLab asks a new user once is answered: no news from the network
 ANSWERED = "lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 START_S, END_S = 120, 60
-# a hand is no quicker. JupyterLab asks a busy kernel by a second way: of two things done at once the later may come first
+# a hand is no quicker. JupyterLab asks a busy kernel by a second way: of two things at once the later may come first
 HAND_MS = 400
 NOTEBOOK_WIDGETS = "Array.from(window.jupyterapp.shell.widgets('main')).filter(w => w.context)"
 FIND = f"{NOTEBOOK_WIDGETS}.find(w => w.context.path === name)"
