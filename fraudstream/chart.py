@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import threading
 import time
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
@@ -103,6 +104,8 @@ class SuccessChart:
     def __init__(self, line: Line2D) -> None:
         self.line, self.axes, self.figure = line, line.axes, line.axes.figure
         self._caption = self.axes.text(0, 1.03, "", transform=self.axes.transAxes)
+        self._turn = threading.RLock()
+        self._answer_in_turn()
         self._dress()
         self._keep_picture(False)
         self.clear()
@@ -114,6 +117,10 @@ class SuccessChart:
 
     def clear(self) -> None:
         """Begin again without points."""
+        with self._turn:
+            self._clear()
+
+    def _clear(self) -> None:
         self.ts: list[int] = []
         self.counts: list[int] = []
         self.transactions = self._successes = 0
@@ -134,15 +141,19 @@ class SuccessChart:
         self.transactions += transactions
         self._successes += successes
         rate = f"{self.successes / self.transactions:.0%}" if self.transactions else "none yet"
-        self._caption.set_text(
-            f"last batch at {moment:%H:%M:%S}: {successes} of {transactions} transactions successful   |   "
-            f"all {len(self.counts):,} batches: {self.successes:,} of {self.transactions:,} ({rate})"
-        )
+        with self._turn:
+            self._caption.set_text(
+                f"last batch at {moment:%H:%M:%S}: {successes} of {transactions} transactions successful   |   "
+                f"all {len(self.counts):,} batches: {self.successes:,} of {self.transactions:,} ({rate})"
+            )
 
     def draw(self) -> None:
         """Show the points added since the last call. Called from a running cell, so it draws at once, not when idle."""
-        if not self.counts:
-            return
+        if self.counts:
+            with self._turn:
+                self._draw()
+
+    def _draw(self) -> None:
         self.line.set_data(self._x, self.counts)
         self.line.set_marker("o" if len(self.counts) <= DOTS_UP_TO else "")
         if self.axes.get_autoscalex_on():
@@ -156,13 +167,31 @@ class SuccessChart:
 
     def save(self, path: Path) -> Path:
         """Write the chart as PNG, all points in view; the path."""
-        self.axes.autoscale(True)
-        self._keep_picture(True)
-        self.draw()
-        self._keep_picture(False)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.figure.savefig(path, dpi=PNG_DPI, bbox_inches="tight", pad_inches=0.2, facecolor="white")
+        with self._turn:
+            self.axes.autoscale(True)
+            self._keep_picture(True)
+            self.draw()
+            self._keep_picture(False)
+            self.figure.savefig(path, dpi=PNG_DPI, bbox_inches="tight", pad_inches=0.2, facecolor="white")
         return path
+
+    def _answer_in_turn(self) -> None:
+        """Let what the page asks for (zoom, pan, a new drawing) wait while a drawing is being made, and the other way.
+
+        JupyterLab asks it of a second thread of a busy kernel, and matplotlib knows nothing of threads: drawing both at
+        once, they send pictures with half of the line, or none.
+        """
+        manager = self.figure.canvas.manager
+        if not hasattr(manager, "handle_json"):
+            return
+        answer = manager.handle_json
+
+        def answer_in_turn(question: dict[str, Any]) -> None:
+            with self._turn:
+                answer(question)
+
+        manager.handle_json = answer_in_turn
 
     def _keep_picture(self, kept: bool) -> None:
         """Whether ipympl keeps each drawing for the saved notebook, too: half of its work, of use at the end only."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import matplotlib
@@ -23,8 +24,12 @@ Message = namedtuple(
 
 
 @pytest.fixture
-def chart():
-    (line,) = Figure().subplots().plot([], [])
+def line():
+    return Figure().subplots().plot([], [])[0]
+
+
+@pytest.fixture
+def chart(line):
     return SuccessChart(line)
 
 
@@ -136,13 +141,20 @@ def test_ticks_between_two_seconds_have_no_label(chart):
 
 
 class Page:
-    """A browser's end of the chart: what was sent to it last."""
+    """A browser's end of the chart: what was sent to it."""
+
+    def __init__(self):
+        self.pictures = []
+
+    @property
+    def newest(self):
+        return self.pictures[-1]
 
     def send_json(self, event):
         pass
 
     def send_binary(self, picture):
-        self.newest = Image.open(BytesIO(picture))
+        self.pictures.append(Image.open(BytesIO(picture)))
 
 
 def test_a_picture_that_is_sent_to_the_page_needs_none_before_it(chart):
@@ -152,6 +164,21 @@ def test_a_picture_that_is_sent_to_the_page_needs_none_before_it(chart):
         chart.add(ts, 3, 4)
         chart.draw()
     assert page.newest.tobytes() == bytes(canvas.buffer_rgba())
+
+
+def test_two_threads_that_draw_send_whole_pictures(line):
+    canvas, page = FigureCanvasWebAggCore(line.axes.figure), Page()
+    manager = FigureManagerWebAgg(canvas, 1)
+    manager.add_web_socket(page)
+    chart = SuccessChart(line)
+    for second in range(20):
+        chart.add(TS + second, second % 7, 8)
+    chart.draw()
+    whole = page.newest.tobytes()
+    with ThreadPoolExecutor(2) as threads:
+        drawn = [threads.submit(draw) for draw in [chart.draw, lambda: manager.handle_json({"type": "draw"})] * 20]
+    assert [each.result() for each in drawn] == [None] * 40
+    assert {picture.tobytes() for picture in page.pictures} == {whole}
 
 
 def test_begin_again(chart):

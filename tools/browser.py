@@ -35,6 +35,8 @@ lab(load_settings(), sys.argv[2:], Path(sys.argv[1]))
 # what JupyterLab asks a new user once is answered: no news from the network
 ANSWERED = "lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 START_S, END_S = 120, 60
+# a hand is no quicker. JupyterLab asks a busy kernel by a second way: of two things at once the later may come first
+HAND_MS = 400
 NOTEBOOK_WIDGETS = "Array.from(window.jupyterapp.shell.widgets('main')).filter(w => w.context)"
 FIND = f"{NOTEBOOK_WIDGETS}.find(w => w.context.path === name)"
 CHART = ".jupyter-matplotlib-canvas-container"
@@ -180,16 +182,18 @@ class Person:
         self.press("Zoom")
         box = self.page.locator(CHART).bounding_box()
         corners = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in [(0.3, 0.3), (0.6, 0.8)]]
-        self.page.mouse.move(*corners[0])
-        self.page.mouse.down()
-        self.page.mouse.move(*corners[1], steps=4)
-        self.page.mouse.up()
+        for move, act in zip(corners, (self.page.mouse.down, self.page.mouse.up), strict=True):
+            self.page.mouse.move(*move, steps=4)
+            self.page.wait_for_timeout(HAND_MS)
+            act()
+        self.page.wait_for_timeout(HAND_MS)
         self.press("Zoom")
 
     def press(self, button: str) -> None:
         """One of the chart's buttons, which are there while the mouse is."""
         self.page.locator(CHART).hover()
         self.page.locator(f".jupyter-matplotlib-button[title^='{button}']").click()
+        self.page.wait_for_timeout(HAND_MS)
         self.page.mouse.move(0, 0)
 
     def _place(self, notebook: str, code: str) -> int:
