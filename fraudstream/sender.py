@@ -5,6 +5,8 @@ partitions tell how many there are, and any number of partitions has one order: 
 """
 
 import json
+import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -22,6 +24,14 @@ from kafka3 import KafkaProducer
 
 # how long a message may wait for its acknowledgement, and how often the waiting is said
 PATIENCE_S = 120
+# A broker whose machine is gone says nothing any more: its connection is given up after this. It is longer than Kafka
+# waits before it goes on without a silent follower (replica.lag.time.max.ms, 30 s): a message that has been taken is
+# visible by then. And what was not sent when a connection is given up is thrown away (linger 0), not sent later.
+REQUEST_TIMEOUT_MS = 45_000
+SOCKET_OPTIONS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)),
+]
 NOTE_EVERY_S = 10
 ASK_AGAIN_S = 1
 

@@ -15,7 +15,7 @@ from fraudstream.errors import BrokerError
 from fraudstream.producer import resume
 from fraudstream.replay import BrowsingCursor, TransactionCursor
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
-from fraudstream.sender import Sender
+from fraudstream.sender import REQUEST_TIMEOUT_MS, SOCKET_OPTIONS, Sender
 
 # isort: split
 import kafka3.errors
@@ -26,7 +26,8 @@ OPTIONS = {
     "acks": "all",
     "max_in_flight_requests_per_connection": 1,
     "max_block_ms": 5000,
-    "request_timeout_ms": 60_000,
+    "request_timeout_ms": REQUEST_TIMEOUT_MS,
+    "socket_options": SOCKET_OPTIONS,
     "max_request_size": 16 << 20,
 }
 
