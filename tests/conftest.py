@@ -70,20 +70,24 @@ def shop_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def model_dir(tmp_path_factory: pytest.TempPathFactory, shop_dir: Path) -> Path:
-    """What `train` leaves of the generated shop: my_ML_model.zip, metrics and plots. Not to be changed.
-
-    Fewer and smaller trees than the real ones (the forest's is so poor that the boosted trees, which see frauds, are
-    saved), in a process of its own: training ends the Spark that it finds.
-    """
+    """What `train` leaves of the generated shop: my_ML_model.zip, metrics and plots. Not to be changed."""
     folder = tmp_path_factory.mktemp("model")
+    train_small(shop_dir, folder, tmp_path_factory.mktemp("training"))
+    return folder
+
+
+def train_small(data_dir: Path, model_dir: Path, output_dir: Path) -> None:
+    """Fewer and smaller trees than the real ones, in a process of its own: training ends the Spark that it finds.
+
+    The forest's is so poor that the boosted trees, which see frauds, are saved.
+    """
     names = {
-        "FRAUDSTREAM_DATA_DIR": shop_dir,
-        "FRAUDSTREAM_MODEL": folder / "my_ML_model.zip",
-        "FRAUDSTREAM_OUTPUT_DIR": tmp_path_factory.mktemp("training"),
+        "FRAUDSTREAM_DATA_DIR": data_dir,
+        "FRAUDSTREAM_MODEL": model_dir / "my_ML_model.zip",
+        "FRAUDSTREAM_OUTPUT_DIR": output_dir,
         "SPARK_MASTER": "local[2]",
     }
     environment = os.environ | {name: str(value) for name, value in names.items()}
     command = [sys.executable, "-c", TRAIN_SMALL]
     done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder

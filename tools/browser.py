@@ -58,6 +58,7 @@ SHOW = f"""async ([name, place]) => {{
         top = notebook.widgets[place].node.getBoundingClientRect().top;
     }}
 }}"""
+SELECT = f"([name, place]) => {{{FIND}.content.activeCellIndex = place}}"
 PICTURE = """([chart, top, bottom]) => {
     const [from, part] = [document.querySelector(`${chart} canvas`), document.createElement('canvas')];
     [part.width, part.height] = [from.width, Math.round((bottom - top) * from.height)];
@@ -144,6 +145,12 @@ class Person:
         self.page.evaluate("command => {window.jupyterapp.commands.execute(command)}", command)
         if "restart" in command:
             self.page.locator(".jp-Dialog .jp-mod-accept").click()
+
+    def run(self, notebook: str, code: str) -> None:
+        """The code cell that holds ``code``, alone."""
+        self.open(notebook)
+        self.page.evaluate(SELECT, [notebook, self._place(notebook, code)])
+        self.do(notebook, "notebook:run-cell")
 
     def cells(self, notebook: str) -> list[dict[str, Any]]:
         """The cells of the notebook as they would be saved now."""
