@@ -28,7 +28,7 @@ from fraudstream.settings import Settings, load_settings
 from tools.browser import BROWSERS, TASK_1, TASK_2, TASK_3, TASKS, Person, Server, find_browser, until
 
 BATCHES_AT_SCALE_1 = 500
-START_S, BETWEEN_S = 180, 60
+START_S, BETWEEN_S = 300, 60
 COLUMNS = {
     "minute": 6,
     "Task 1 MB": 9,

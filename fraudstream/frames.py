@@ -11,7 +11,7 @@ from fraudstream.features import OURS, Readings, customer_profiles, typed, typed
 from fraudstream.schemas import BROWSING, FILES, FRAUD, FRAUD_WORDS, HONEST_WORDS, TRANSACTION, ddl
 
 # names with quotes, commas and line breaks stand only here; reading over line breaks cannot be split among cores
-MULTILINE = frozenset({"customer.csv", "product.csv", "category.csv"})
+MULTILINE = frozenset({"customer.csv", "product.csv", "category.csv", "transactions.csv", "new_transaction.csv"})
 
 
 def read_csv(spark: SparkSession, data_dir: Path, name: str, schema: str | None = None) -> DataFrame:

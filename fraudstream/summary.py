@@ -24,7 +24,8 @@ class Summary:
 
     transactions_sent = predicted + late + unmatched + quarantined_transactions + unread + lost. quarantined counts all
     rows of both topics that could not be read, and the messages that are no list of rows. unread were sent after the
-    stream had stopped. imputed are the predicted ones of which the model did not know a value. A positive is
+    stream had stopped. conflicts are ids that came again with other values: within a minute the first row counts, later
+    the newest prediction does. imputed are the predicted ones of which the model did not know a value. A positive is
     a prediction of fraud; true and false say what new_fraud_transaction.csv says of it.
     """
 
@@ -38,6 +39,7 @@ class Summary:
     quarantined_transactions: int
     unread: int
     lost: int
+    conflicts: int
     frauds: int
     imputed: int
     seconds_p50: float | None
@@ -49,6 +51,7 @@ class Summary:
     recall: float | None
     unmatched_transactions: list[str] = field(default_factory=list, repr=False)
     lost_transactions: list[str] = field(default_factory=list, repr=False)
+    conflicting_transactions: list[str] = field(default_factory=list, repr=False)
 
     @property
     def complete(self) -> bool:
@@ -81,8 +84,11 @@ def summarize(settings: Settings, client: dict) -> Summary:
     batches = sum(1 for _ in messages(client, BROWSING_TOPIC))
     events = sum(1 for _ in rows(client, BROWSING_TOPIC))
     sent: dict[str, Row] = {}
+    conflicts = set()
     for row in rows(client, TRANSACTION_TOPIC):
-        sent.setdefault(row.transaction_id, row)
+        first = sent.setdefault(row.transaction_id, row)
+        if {**first.values, "ts": None} != {**row.values, "ts": None}:
+            conflicts.add(row.transaction_id)
     predictions = newest_predictions(settings.predictions)
     strangers = set(predictions.index) - set(sent)
     if strangers:
@@ -112,6 +118,7 @@ def summarize(settings: Settings, client: dict) -> Summary:
         quarantined_transactions=len(quarantined),
         unread=len(unread),
         lost=len(lost),
+        conflicts=len(conflicts),
         frauds=int((predictions.prediction == 1).sum()),
         imputed=int(predictions.imputed.sum()),
         seconds_p50=round(float(np.percentile(seconds, 50)), 3) if len(seconds) else None,
@@ -119,6 +126,7 @@ def summarize(settings: Settings, client: dict) -> Summary:
         **_against_truth(predictions, settings.data_dir),
         unmatched_transactions=sorted(unmatched),
         lost_transactions=sorted(lost),
+        conflicting_transactions=sorted(conflicts),
     )
 
 
@@ -166,10 +174,15 @@ def _matched(transactions: dict[str, Row], client: dict, lookback_s: int, unread
         for key in by_session.get(event.values.get("session_id"), ()):
             row = transactions[key]
             remembered = row.ts - lookback_s <= event.ts <= row.ts + LATE_S
-            before = pd.Timestamp(event.values["event_time"]) <= pd.Timestamp(row.values["created_at"])
+            before = _moment(event.values["event_time"]) <= _moment(row.values["created_at"])
             if remembered and before and not event.late:
                 matched.add(key)
     return matched
+
+
+def _moment(text: str) -> pd.Timestamp:
+    """A time of the shop's clock; a zone behind it is left out, as in the stream."""
+    return pd.Timestamp(text).tz_localize(None)
 
 
 def _against_truth(predictions: pd.DataFrame, data_dir: Path) -> dict[str, int | float | None]:

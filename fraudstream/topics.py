@@ -27,12 +27,13 @@ class Row:
 
     @property
     def late(self) -> bool:
-        return self.ts < self.newest_ts - LATE_S
+        return self.ts <= self.newest_ts - LATE_S
 
     @property
     def transaction_id(self) -> str:
-        """The row's transaction_id; its place in Kafka where it has none."""
-        return str(self.values.get("transaction_id") or self.place)
+        """The row's transaction_id, as Spark reads it; its place in Kafka where it has none."""
+        key = self.values.get("transaction_id")
+        return str(self.place) if key in (None, "") else key if isinstance(key, str) else json.dumps(key)
 
 
 def messages(client: dict, topic: str) -> Iterator[tuple[int, int, list]]:
@@ -67,6 +68,7 @@ def rows(client: dict, topic: str) -> Iterator[Row]:
     """Every row of ``topic`` that is a JSON object, in order."""
     newest = 0
     for partition, offset, elements in messages(client, topic):
+        elements = [_object(element) for element in elements]
         for position, values in enumerate(elements):
             if isinstance(values, dict):
                 ts = values["ts"] if isinstance(values.get("ts"), int) else newest
@@ -76,10 +78,18 @@ def rows(client: dict, topic: str) -> Iterator[Row]:
 
 def _list(value: bytes | None) -> list | None:
     try:
-        parsed = json.loads(value or b"null")
-    except ValueError:
+        parsed = json.loads((value or b"null").decode("utf-8"))
+    except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, list) else None
+
+
+def _object(element: object) -> object:
+    """An object that stands in the list as a text of JSON is read as Spark reads it."""
+    try:
+        return json.loads(element) if isinstance(element, str) else element
+    except (ValueError, RecursionError):
+        return element
 
 
 def _plausible(row: dict) -> bool:

@@ -48,9 +48,13 @@ NO_LISTS = {
     "null": (None, None),
     "bad UTF-8": (b'[{"session_id": "\xff"}]', '[{"session_id": "\ufffd"}]'),
     "null in the list": (b"[null]", "[null]"),
+    "two lists": (b'[{"ts": 1}][{"ts": 2}]', '[{"ts": 1}][{"ts": 2}]'),
+    "single quotes": (b"[{'ts': 1}]", "[{'ts': 1}]"),
+    "byte-order mark": (b"\xef\xbb\xbf[]", "\ufeff[]"),
 }
 NO_TS = "ts is missing or no whole number"
 AHEAD = "ts is more than 60 s ahead of its Kafka record"
+TWO_CARTS = "[{'product_id': 1, 'quantity': 1, 'item_price': 1}], [{'product_id': 2, 'quantity': 1, 'item_price': 1}]"
 NO_CART = "product_metadata is no list of product_id, quantity and item_price"
 # name -> element between two good ones of a list, and the reason that quarantine gives
 BAD_TRANSACTIONS = {
@@ -73,6 +77,7 @@ BAD_TRANSACTIONS = {
     "unreadable double": (buy(total_amount="7.000,00"), "total_amount cannot be read as double"),
     "yes for 1": (buy(clear_payment="yes"), "clear_payment cannot be read as int"),
     "cart is text": (buy(product_metadata="two shirts"), NO_CART),
+    "cart of two lists": (buy(product_metadata=TWO_CARTS), NO_CART),
     "cart is cut off": (buy(product_metadata="[{'product_id': 1"), NO_CART),
     "cart without quantity": (buy(product_metadata="[{'product_id': 1}]"), NO_CART),
     "cart of a word": (buy(product_metadata="[{'product_id': 'x', 'quantity': 1}]"), NO_CART),

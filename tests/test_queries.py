@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from fraudstream.errors import FraudstreamError
+from fraudstream.errors import FraudstreamError, OutputError
+from fraudstream.stream.checkpoint import require_reports
 from fraudstream.stream.queries import raise_if_failed, stop_all
 
 
@@ -78,3 +79,15 @@ def test_a_function_that_fails_is_an_error(spark, tmp_path, said):
     with pytest.raises(Exception, match="Proxy"):
         query.awaitTermination(60)
     assert len(said()) == 1
+
+
+@pytest.mark.parametrize("gone", ["reports.sqlite", "checkpoints/predictions"])
+def test_a_report_whose_file_or_predictions_are_gone_is_refused(tmp_path, gone):
+    for name in ("predictions", "frauds"):
+        (tmp_path / "checkpoints" / name / "commits").mkdir(parents=True)
+        (tmp_path / "checkpoints" / name / "commits" / "0").touch()
+    (tmp_path / "reports.sqlite").touch()
+    require_reports(tmp_path / "checkpoints", tmp_path / "reports.sqlite")
+    (tmp_path / gone).rename(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match=rf"frauds has read predictions, but .*{gone} is gone\. Start afresh"):
+        require_reports(tmp_path / "checkpoints", tmp_path / "reports.sqlite")

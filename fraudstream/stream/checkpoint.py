@@ -1,8 +1,12 @@
 """How far a query has come, read from its checkpoint while no Spark runs."""
 
 import json
+from pathlib import Path
 
+from fraudstream.errors import OutputError
 from fraudstream.storage import AnyPath
+
+REPORTS = ("frauds", "quantity", "products")
 
 
 def newest_commit(checkpoint: AnyPath) -> int | None:
@@ -20,3 +24,19 @@ def read_up_to(checkpoint: AnyPath, topic: str) -> dict[int, int] | None:
     _, _, *sources = (checkpoint / "offsets" / str(commit)).read_text().splitlines()  # version, watermark, a line each
     ends = {name: offsets for source in sources if source != "-" for name, offsets in json.loads(source).items()}
     return {int(partition): end for partition, end in ends.get(topic, {}).items()}
+
+
+def require_reports(checkpoints: AnyPath, reports: Path) -> None:
+    """Checks that the reports' queries, which have their checkpoints in ``checkpoints``, find what they have left.
+
+    Raises OutputError where one has read predictions that are gone, or whose report is gone: it would not read them
+    again, and the report would lack them.
+    """
+    predicted = newest_commit(checkpoints / "predictions") is not None
+    for name in REPORTS:
+        if newest_commit(checkpoints / name) is not None and not (reports.exists() and predicted):
+            gone = reports if predicted else checkpoints / "predictions"
+            raise OutputError(
+                f"{checkpoints / name} has read predictions, but {gone} is gone. Start afresh with: "
+                "python -m fraudstream reset (it moves all of them to earlier/)."
+            )

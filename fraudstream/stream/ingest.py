@@ -21,6 +21,8 @@ KEYS = {
 OPTIONAL = {BROWSING_TOPIC: ("customer_id",), TRANSACTION_TOPIC: ()}
 
 MAX_AHEAD_S = 60
+# a message is JSON as every reader understands it; product_metadata has the single quotes of the file
+STRICT = {"allowSingleQuotes": "false"}
 # of each row: its place in Kafka and in its message's list, its JSON text, its record's time, whether it is in a list
 ORIGIN = ("topic", "partition", "offset", "position", "raw_value", "sent_at", "in_list")
 QUARANTINE_COLUMNS = ("topic", "partition", "offset", "position", "raw_value", "reason")
@@ -33,7 +35,8 @@ def elements(messages: DataFrame) -> DataFrame:
     empty list gives no row; a message that is no JSON list in UTF-8 gives one, with element null.
     """
     text = F.try_validate_utf8(F.col("value").cast("string"))
-    items = F.coalesce(F.from_json(text, "array<string>"), F.array(F.lit(None).cast("string")))
+    items = F.from_json(F.when(is_one_value(text), text), "array<string>", STRICT)
+    items = F.coalesce(items, F.array(F.lit(None).cast("string")))
     return messages.select("*", F.posexplode(items).alias("position", "element")).select(
         "element",
         "topic",
@@ -44,6 +47,11 @@ def elements(messages: DataFrame) -> DataFrame:
         F.col("timestamp").alias("sent_at"),
         F.col("element").isNotNull().alias("in_list"),
     )
+
+
+def is_one_value(text: Column) -> Column:
+    """Whether ``text`` is one JSON value and nothing more (boolean): from_json alone ignores what follows the first."""
+    return F.size(F.from_json(F.concat(F.lit("["), text, F.lit("]")), "array<string>")) == 1
 
 
 def rejection(topic: str) -> Column:
@@ -73,7 +81,7 @@ def readable_cart() -> Column:
     """Whether product_metadata is a list whose items all have a product and a quantity (boolean, never null)."""
     cart = typed("product_metadata", PRODUCT_METADATA)
     complete = F.forall(cart, lambda item: item.product_id.isNotNull() & item.quantity.isNotNull())
-    return F.coalesce(complete, F.lit(False))
+    return F.coalesce(complete & is_one_value(F.col("product_metadata")), F.lit(False))
 
 
 def good_rows(rows: DataFrame, topic: str) -> DataFrame:

@@ -4,7 +4,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
@@ -65,19 +65,21 @@ def wait_for_first(folder: AnyPath, query: StreamingQuery, idle_s: float | None 
 
 
 def wait_until_idle(
-    query: StreamingQuery,
+    queries: Sequence[StreamingQuery],
     idle_s: float | None,
     each_look: Callable[[], None] = lambda: None,
     note: Note = print,
 ) -> None:
-    """Returns when ``query`` has had nothing to do for ``idle_s`` seconds; without a limit, when interrupted.
+    """Returns when the first of ``queries`` has had nothing to do for ``idle_s`` seconds; without a limit, when
+    interrupted.
 
-    ``each_look`` is called twice a second. Raises FraudstreamError with the query's reason when it stops by itself.
+    ``each_look`` is called twice a second. Raises FraudstreamError with the reason when one of them stops by itself.
     """
-    seen, since = None, time.monotonic()
+    query, seen, since = queries[0], None, time.monotonic()
     try:
         while True:
-            raise_if_failed(query)
+            for each in queries:
+                raise_if_failed(each)
             each_look()
             rows = _batch_with_rows(query, seen)
             if rows != seen or _busy(query):
