@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(not find_browser(), reason=f"no {', '.join(BROWS
 def own(tmp_path_factory):
     """The settings of this session: a small shop, an output folder and a broker of its own."""
     folder = tmp_path_factory.mktemp("lab")
-    generate(folder / "data", scale=0.24, progress=False)
+    generate(folder / "data", scale=0.8, progress=False)  # 400 batches: more than are sent within all limits
     names = {"data_dir": folder / "data", "output_dir": folder / "output", "model": folder / "model/my_ML_model.zip"}
     return load_settings(**names, spark_master="local[2]", bootstrap_servers="", batches=None, idle_s=None)
 
