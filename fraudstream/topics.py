@@ -41,7 +41,7 @@ def messages(client: dict, topic: str) -> Iterator[tuple[int, int, list]]:
 
     Task 1's messages take turns among the partitions: those of one offset were sent one after the other.
     """
-    with closing(KafkaConsumer(**client)) as consumer:
+    with closing(KafkaConsumer(**client, group_id=None, enable_auto_commit=False)) as consumer:
         partitions = sorted(consumer.partitions_for_topic(topic) or ())
     records = heapq.merge(
         *(_records(client, TopicPartition(topic, number)) for number in partitions),
