@@ -123,6 +123,7 @@ def _train(settings: Settings) -> None:
 def prepare(settings: Settings, *, data: bool = True, model: bool = False) -> None:
     """Make what a notebook misses ("open and run all" works in a fresh clone); errors are one line from here on."""
     _errors_in_one_line()
+    _logs_go_to(settings.logs / "notebooks.log")
     if data:
         ensure_data(settings)
     if model:
@@ -135,7 +136,20 @@ def _errors_in_one_line() -> None:
     shell = get_ipython()
     if shell is not None:
         shell.set_custom_exc((FraudstreamError, KeyboardInterrupt), _show_error)
-        logging.getLogger().addFilter(_is_news)
+
+
+def _logs_go_to(path: Path) -> None:
+    """What libraries log goes to the file ``path`` and not into the notebook, whatever the user interrupts.
+
+    py4j logs an interrupt while Java is asked in a way that opens the notebook to all logs from then on, stack traces
+    of stopped micro-batches among them. What the user has to know, cells say by themselves.
+    """
+    root = logging.getLogger()
+    if get_ipython() is not None and not any(isinstance(each, logging.FileHandler) for each in root.handlers):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        to_file = logging.FileHandler(path, delay=True)
+        to_file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+        root.addHandler(to_file)
 
 
 def _java_speaks_to(log: Path) -> None:
@@ -144,11 +158,6 @@ def _java_speaks_to(log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a") as file:
             os.dup2(file.fileno(), 2)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of the log tells something: an interrupt while Java was asked is what the user wanted."""
-    return record.msg != "KeyboardInterrupt while sending command."
 
 
 def _show_error(

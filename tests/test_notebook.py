@@ -1,12 +1,15 @@
 """What notebook cells show, and what they make when it is missing."""
 
 import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 from fraudstream import notebook
 from fraudstream.errors import DataError
 from fraudstream.notebook import STREAM_FILES, SettingsTable, ensure_data
+from fraudstream.run import environment
 from fraudstream.schemas import FILES
-from fraudstream.settings import load_settings
+from fraudstream.settings import PROJECT, load_settings
 
 
 def test_settings_table_names_every_setting_its_value_and_its_meaning(settings):
@@ -46,3 +49,20 @@ def test_another_data_folder_is_never_filled(tmp_path):
     with pytest.raises(DataError, match=r"^new_browsing_behaviour.csv, new_transaction.csv: not found in "):
         ensure_data(load_settings(data_dir=tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_logs_go_to_a_file_and_never_into_the_notebook(settings):
+    cells = [
+        "from fraudstream.notebook import prepare\nfrom fraudstream.settings import load_settings",
+        "for _ in range(2):\n    prepare(load_settings(), data=False)",
+        "import logging\nlogging.exception('KeyboardInterrupt while sending command.')",  # as py4j does
+        "logging.getLogger('kafka').warning('a warning')",
+    ]
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, resources={"metadata": {"path": str(PROJECT)}}).execute(env=environment(settings))
+    assert [output for cell in notebook.cells for output in cell.outputs] == []
+    lines = (settings.logs / "notebooks.log").read_text().splitlines()
+    assert [line for line in lines if line.endswith(("sending command.", "WARNING kafka: a warning"))] == [
+        lines[0],
+        lines[-1],
+    ]

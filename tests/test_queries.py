@@ -1,12 +1,10 @@
 """When a query of Task 2 has stopped by itself, the notebook says why in one line."""
 
-import threading
-
 import pytest
 
 from fraudstream.errors import FraudstreamError, OutputError
 from fraudstream.stream.checkpoint import require_reports
-from fraudstream.stream.queries import raise_if_failed, stop_all
+from fraudstream.stream.queries import raise_if_failed
 
 
 def disk_full(batch, batch_id):
@@ -44,41 +42,6 @@ def test_a_reason_of_spark_s_own_is_its_first_line(spark, tmp_path):
         FraudstreamError, match=r"^The query products stopped: .+\(details in the log that 2\.1 names\)\.$"
     ):
         raise_if_failed(query)
-
-
-@pytest.fixture
-def said(caplog):
-    """What py4j has said, which a notebook would show."""
-    return lambda: [record.getMessage() for record in caplog.records if record.name == "py4j.clientserver"]
-
-
-def start(spark, folder, function):
-    (folder / "in").mkdir()
-    (folder / "in" / "one.txt").write_text("a line\n")
-    writer = spark.readStream.text(str(folder / "in")).writeStream.foreachBatch(function)
-    return writer.option("checkpointLocation", str(folder / "checkpoint")).start()
-
-
-def test_a_micro_batch_that_is_stopped_in_the_middle_is_no_error(spark, tmp_path, said):
-    begun = threading.Event()
-
-    def slow(batch, batch_id):
-        begun.set()
-        batch.selectExpr("reflect('java.lang.Thread', 'sleep', 5000L)").collect()
-
-    query = start(spark, tmp_path, slow)
-    assert begun.wait(60)
-    stop_all([query])
-    assert (said(), query.isActive, query.exception()) == ([], False, None)
-
-
-def test_a_function_that_fails_is_an_error(spark, tmp_path, said):
-    stop_all([start(spark, tmp_path, lambda batch, batch_id: None)])
-    (tmp_path / "other").mkdir()
-    query = start(spark, tmp_path / "other", disk_full)
-    with pytest.raises(Exception, match="Proxy"):
-        query.awaitTermination(60)
-    assert len(said()) == 1
 
 
 @pytest.mark.parametrize("gone", ["reports.sqlite", "checkpoints/predictions"])

@@ -1,8 +1,6 @@
 """Starting, waiting for and stopping the streaming queries of Task 2."""
 
-import logging
 import math
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -18,7 +16,6 @@ LOOK_EVERY_S = 0.5
 REMIND_EVERY_S = 30
 # Task 1 may be started later than this: the first message has ten times as long to come as any other
 FIRST_PATIENCE = 10
-GIVEN_UP = re.compile("InterruptedException|InterruptedIOException|ClosedByInterruptException|cancelled job group")
 
 
 def stop_namesake(spark: SparkSession, name: str) -> None:
@@ -99,15 +96,8 @@ def stop_all(queries: Iterable[StreamingQuery]) -> None:
 
 
 def _stop(query: StreamingQuery) -> None:
-    """Gives up a micro-batch that is in the middle: it comes again at the next start, and is no error to be shown."""
-    logging.getLogger("py4j.clientserver").addFilter(_is_error)
     query.stop()
     query.awaitTermination(60)
-
-
-def _is_error(record: logging.LogRecord) -> bool:
-    """Whether a line of the log tells of more than a foreachBatch function that was stopped."""
-    return record.exc_info is None or not GIVEN_UP.search(str(record.exc_info[1]))
 
 
 def raise_if_failed(query: StreamingQuery) -> None:
