@@ -55,7 +55,7 @@ def main(
         generate(Path(data), scale=max(0.1, (remembered + live) / 480), progress=False)
         settings = load_settings()
         address = broker.bootstrap(settings)
-        broker.ensure_topics(address)
+        broker.ensure_topics(broker.client_options(settings))
         try:
             _measure(settings, address, remembered, live, store)
         finally:

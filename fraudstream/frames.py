@@ -10,7 +10,7 @@ from fraudstream.errors import DataError
 from fraudstream.features import OURS, Readings, customer_profiles, typed, typed_columns
 from fraudstream.schemas import BROWSING, FILES, FRAUD, FRAUD_WORDS, HONEST_WORDS, TRANSACTION, ddl
 
-# names with quotes, commas and line breaks stand only here; reading over line breaks cannot be split among cores
+# what people write, which may hold line breaks, stands only here; reading over them cannot be split among cores
 MULTILINE = frozenset({"customer.csv", "product.csv", "category.csv", "transactions.csv", "new_transaction.csv"})
 
 

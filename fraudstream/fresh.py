@@ -6,7 +6,7 @@ from datetime import datetime
 
 from filelock import FileLock, Timeout
 
-from fraudstream.broker import bootstrap, client_security, end_offsets, ensure_topics, recreate_topics
+from fraudstream.broker import bootstrap, client_options, end_offsets, ensure_topics, recreate_topics
 from fraudstream.errors import BrokerError, OutputError
 from fraudstream.schemas import TOPICS
 from fraudstream.settings import Settings
@@ -33,9 +33,9 @@ def start_afresh(
     when ``empty_topics`` says so; otherwise BrokerError, and nothing has changed.
     """
     address = bootstrap(settings, note, wait_s)
-    security = client_security(settings)
-    ensure_topics(address, **security)
-    messages = sum(sum(end_offsets(address, topic, **security).values()) for topic in TOPICS)
+    client = client_options(settings)
+    ensure_topics(client)
+    messages = sum(sum(end_offsets(client, topic).values()) for topic in TOPICS)
     if messages and not (settings.embedded_broker or empty_topics):
         raise BrokerError(
             f"The topics {', '.join(TOPICS)} at {address} hold {messages:,} messages of an earlier replay. "
@@ -50,7 +50,7 @@ def start_afresh(
     for folder in dict.fromkeys(path.parent for path in left):
         note(f"What the last replay left is in {folder / 'earlier' / time} now.")
     if messages:
-        recreate_topics(address, **security)
+        recreate_topics(client)
     return address
 
 

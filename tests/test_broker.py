@@ -26,7 +26,8 @@ from fraudstream.settings import PROJECT, Settings, load_settings
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a broker that is started here, and may be killed and stopped by these tests."""
     settings = load_settings(output_dir=tmp_path_factory.mktemp("own"), bootstrap_servers="")
-    embedded.ensure_topics(embedded.start(settings))
+    embedded.start(settings)
+    embedded.ensure_topics(embedded.client_options(settings))
     try:
         yield settings
     finally:
@@ -205,12 +206,13 @@ def test_an_address_where_nobody_answers_is_given_up_with_the_settings_name():
 
 def test_topics_are_created_once_by_whoever_comes_first_and_emptied_on_demand(own):
     address = embedded.start(own)
+    client = embedded.client_options(own)
     with ThreadPoolExecutor(2) as both:
-        assert list(both.map(embedded.ensure_topics, [address, address])) == [None, None]
+        assert list(both.map(embedded.ensure_topics, [client, client])) == [None, None]
     send(address, b"x")
-    assert embedded.end_offsets(address, TRANSACTION_TOPIC)[0] > 0
-    embedded.recreate_topics(address)
-    assert [embedded.end_offsets(address, topic) for topic in TOPICS] == [{0: 0}, {0: 0}]
+    assert embedded.end_offsets(client, TRANSACTION_TOPIC)[0] > 0
+    embedded.recreate_topics(client)
+    assert [embedded.end_offsets(client, topic) for topic in TOPICS] == [{0: 0}, {0: 0}]
 
 
 def test_a_misspelt_topic_is_an_error_and_is_not_created(own):
@@ -218,7 +220,7 @@ def test_a_misspelt_topic_is_an_error_and_is_not_created(own):
     with KafkaProducer(bootstrap_servers=address, max_block_ms=1000) as producer, pytest.raises(KafkaError):
         producer.send("typo", b"lost").get(5)
     with pytest.raises(BrokerError, match=r", topic typo: UnknownTopicOrPartitionError\.$"):
-        embedded.end_offsets(address, "typo")
+        embedded.end_offsets(embedded.client_options(own), "typo")
 
 
 def test_clients_get_the_address_that_is_set_or_that_of_the_embedded_broker(own, settings):

@@ -67,7 +67,7 @@ def running(settings):
 def replay(clusters):
     """A replay through the clusters, and what it has left; the clusters are stopped afterwards."""
     settings, processes = clusters
-    ensure_topics(settings.bootstrap_servers)
+    ensure_topics(client_options(settings))
     with KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers.split(",")) as admin:
         topics = admin.describe_topics(list(TOPICS))
     shop = list(batches(settings.data_dir))
@@ -83,7 +83,7 @@ def replay(clusters):
         at_kill = task2.committed()
         send(sender, shop[7:])
         task2.finish()
-    ends = [end_offsets(settings.bootstrap_servers, topic) for topic in TOPICS]
+    ends = [end_offsets(client_options(settings), topic) for topic in TOPICS]
     summary = summarize(settings, client_options(settings))
     processes.stop()
     left = {"at_kill": at_kill, "committed": task2.committed(), "ends": ends, "summary": summary}

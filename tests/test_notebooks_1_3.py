@@ -42,7 +42,7 @@ def printed(notebook):
 @pytest.fixture
 def folder(broker, tmp_path, monkeypatch):
     """Data for three batches (the second without transactions), empty topics, and the environment that names them."""
-    recreate_topics(broker)
+    recreate_topics({"bootstrap_servers": [broker]})
     bought = [
         transaction(8, -1),
         transaction(0, 60),
@@ -84,6 +84,8 @@ def test_task_1_sends_the_files_batch_by_batch(folder, broker):
 def test_task_1_run_again_goes_on_after_the_last_batch(folder, broker, monkeypatch):
     monkeypatch.setenv("FRAUDSTREAM_BATCHES", "2")
     execute(load(TASK_1))
+    monkeypatch.setenv("FRAUDSTREAM_BATCHES", "1")
+    assert "That is everything" in printed(execute(load(TASK_1)))
     assert [len(records(broker, topic)) for topic in TOPICS] == [2, 2]
     monkeypatch.delenv("FRAUDSTREAM_BATCHES")
     notebook = execute(load(TASK_1))

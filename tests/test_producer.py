@@ -54,7 +54,7 @@ def held(address, topic):
 @pytest.fixture
 def topics(broker):
     """The address of a broker whose two topics are empty."""
-    recreate_topics(broker)
+    recreate_topics({"bootstrap_servers": [broker]})
     return broker
 
 
@@ -206,7 +206,7 @@ def own_broker(settings):
     """A broker that a test may kill: (its settings, its address)."""
     address = embedded.start(settings)
     try:
-        recreate_topics(address)
+        recreate_topics({"bootstrap_servers": [address]})
         yield settings, address
     finally:
         embedded.stop(settings)

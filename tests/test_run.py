@@ -71,7 +71,7 @@ def finished(broker, shop_dir, model_dir, tmp_path_factory):
     (output / "predictions" / "batch_id=0").mkdir(parents=True)
     (output / "predictions" / "batch_id=0" / "part-0.parquet").write_bytes(b"of an earlier run")
     (output / "summary.json").write_text("of an earlier run")
-    recreate_topics(broker)
+    recreate_topics({"bootstrap_servers": [broker]})
     with sender(broker) as send:
         send(BROWSING_TOPIC, [{"session_id": "of an earlier run"}])
     ended = run(output, shop_dir, model_dir / "my_ML_model.zip", broker)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cluster import HOST, Processes, new_cluster_id, start_broker
 
-from fraudstream.broker import bootstrap, client_options, client_security, config, ensure_topics, spark_security
+from fraudstream.broker import bootstrap, client_options, config, ensure_topics, spark_security
 from fraudstream.errors import BrokerError, SettingsError
 from fraudstream.java import java
 from fraudstream.notebook import SettingsTable
@@ -72,7 +72,7 @@ def secured(processes):
 def test_all_clients_get_in_by_settings(secured, spark):
     settings = load_settings(**secured)
     address, client = bootstrap(settings), client_options(settings)
-    ensure_topics(address, **client_security(settings))
+    ensure_topics(client)
     with closing(Sender(KafkaProducer(**client, acks="all"), client)) as sender:
         sender.send(BROWSING_TOPIC, [{"ts": 1}], 1000)
         assert sender.message(BROWSING_TOPIC, 0) == b'[{"ts": 1}]'
@@ -121,4 +121,5 @@ def test_the_password_is_never_shown_but_handed_on(monkeypatch):
 
 
 def test_a_kafka_that_asks_for_nothing_needs_no_option(settings):
-    assert (client_security(settings), spark_security(settings)) == ({}, {})
+    given = load_settings(bootstrap_servers="a:1", output_dir=settings.output_dir)
+    assert (client_options(given), spark_security(given)) == ({"bootstrap_servers": ["a:1"]}, {})

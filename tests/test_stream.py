@@ -98,7 +98,7 @@ def own_settings(broker, shop, model_dir, tmp_path_factory):
 @pytest.fixture(scope="module")
 def clean(spark, broker, shop, first_ts, own_settings):
     """The undisturbed replay."""
-    recreate_topics(broker)
+    recreate_topics({"bootstrap_servers": [broker]})
     settings = own_settings()
     with sender(broker) as send:
         replay = Replay(send, shop, first_ts)
@@ -181,7 +181,7 @@ BROKEN = {
 @pytest.fixture(scope="module")
 def faulty(spark, broker, shop, first_ts, own_settings, clean):
     """The same replay with the notebook killed and started again, and with messages broken, doubled and late."""
-    recreate_topics(broker)
+    recreate_topics({"bootstrap_servers": [broker]})
     settings = own_settings()
     with sender(broker) as send:
         replay = Replay(send, shop, first_ts)

@@ -30,7 +30,7 @@ def browse(number, ts=T, **values):
 @pytest.fixture
 def account(broker, tmp_path, monkeypatch):
     """A function that sends messages to empty topics, and returns the account of them and the folder's predictions."""
-    recreate_topics(broker)
+    recreate_topics({"bootstrap_servers": [broker]})
     for name in ("FRAUDSTREAM_LOOKBACK_S", "FRAUDSTREAM_BATCHES"):
         monkeypatch.delenv(name, raising=False)
     settings = load_settings(output_dir=tmp_path / "output", data_dir=tmp_path, bootstrap_servers=broker)

@@ -68,8 +68,10 @@ def client_options(settings: Settings) -> dict[str, Any]:
     return {"bootstrap_servers": address.split(","), **client_security(settings)}
 
 
-def ensure_topics(address: str, **security: Any) -> None:
+def ensure_topics(client: dict[str, Any]) -> None:
     """Creates the project's topics where they are missing, and waits until they can be used.
+
+    ``client``: what ``client_options`` gives.
 
     Partitions and copies are as many as Kafka's own defaults say (num.partitions, default.replication.factor): a
     cluster has more of both than the embedded broker, and nothing here needs to know. Brokers that are still starting
@@ -84,31 +86,37 @@ def ensure_topics(address: str, **security: Any) -> None:
         failed.update({name: error.__name__ for name, error in errors.items() if error not in THERE})
         return not any(error is InvalidReplicationFactorError for error in errors.values())
 
-    with _admin(address, security) as admin:
+    with _admin(client) as admin:
         probe.wait_for(created, TOPIC_LIMIT_S, lambda waited: None)
         for name, error in failed.items():
-            raise BrokerError(f"Kafka at {address} does not create topic {name}: {error}.")
+            raise BrokerError(f"Kafka at {_address(client)} does not create topic {name}: {error}.")
         admin.wait_for_topics(TOPICS, timeout_ms=TOPIC_LIMIT_S * 1000)
 
 
-def recreate_topics(address: str, **security: Any) -> None:
+def recreate_topics(client: dict[str, Any]) -> None:
     """Empties the project's topics: deletes them, waits until they are gone, creates them. Raises BrokerError."""
-    with _admin(address, security) as admin:
+    with _admin(client) as admin:
         for topic in admin.delete_topics(TOPICS, raise_errors=False)["topics"]:
             error = for_code(topic["error_code"])
             if error not in (NoError, UnknownTopicOrPartitionError):
-                raise BrokerError(f"Kafka at {address} does not delete topic {topic['name']}: {error.__name__}.")
+                raise BrokerError(
+                    f"Kafka at {_address(client)} does not delete topic {topic['name']}: {error.__name__}."
+                )
         if not probe.wait_for(lambda: not set(TOPICS) & set(admin.list_topics()), TOPIC_LIMIT_S, lambda waited: None):
-            raise BrokerError(f"Kafka at {address} has not deleted {', '.join(TOPICS)} after {TOPIC_LIMIT_S} s.")
-    ensure_topics(address, **security)
+            raise BrokerError(
+                f"Kafka at {_address(client)} has not deleted {', '.join(TOPICS)} after {TOPIC_LIMIT_S} s."
+            )
+    ensure_topics(client)
 
 
-def end_offsets(address: str, topic: str, **security: Any) -> dict[int, int]:
+def end_offsets(client: dict[str, Any], topic: str) -> dict[int, int]:
     """Partition -> the offset that its next message will have. Raises BrokerError, also for an unknown topic."""
-    with _admin(address, security) as admin:
+    with _admin(client) as admin:
         described = admin.describe_topics([topic])[0]
         if described["error_code"]:
-            raise BrokerError(f"Kafka at {address}, topic {topic}: {for_code(described['error_code']).__name__}.")
+            raise BrokerError(
+                f"Kafka at {_address(client)}, topic {topic}: {for_code(described['error_code']).__name__}."
+            )
         wanted = {
             TopicPartition(topic, partition["partition_index"]): OffsetSpec.LATEST
             for partition in described["partitions"]
@@ -118,11 +126,14 @@ def end_offsets(address: str, topic: str, **security: Any) -> dict[int, int]:
 
 
 @contextmanager
-def _admin(address: str, security: dict[str, Any]) -> Iterator[KafkaAdminClient]:
+def _admin(client: dict[str, Any]) -> Iterator[KafkaAdminClient]:
     """An admin client whose errors become BrokerError with the address."""
     try:
-        servers = address.split(",")
-        with KafkaAdminClient(bootstrap_servers=servers, bootstrap_timeout_ms=10_000, **security) as admin:
+        with KafkaAdminClient(**client, bootstrap_timeout_ms=10_000) as admin:
             yield admin
     except KafkaError as error:
-        raise BrokerError(f"Kafka at {address}: {error}") from error
+        raise BrokerError(f"Kafka at {_address(client)}: {error}") from error
+
+
+def _address(client: dict[str, Any]) -> str:
+    return ",".join(client["bootstrap_servers"])
