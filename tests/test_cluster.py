@@ -68,14 +68,14 @@ def replay(clusters):
     """A replay through the clusters, and what it has left; the clusters are stopped afterwards."""
     settings, processes = clusters
     ensure_topics(client_options(settings))
-    with KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers.split(",")) as admin:
-        topics = admin.describe_topics(list(TOPICS))
     shop = list(batches(settings.data_dir))
     producer = KafkaProducer(**client_options(settings), acks="all", max_in_flight_requests_per_connection=1)
     with running(settings) as task2, closing(Sender(producer, client_options(settings))) as sender:
         task2.wait_for("the stream starts", task2.started)
         send(sender, shop[:6])
         task2.wait_for("micro-batches are predicted", lambda: task2.committed() >= 1)
+        with KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers.split(",")) as admin:
+            topics = admin.describe_topics(list(TOPICS))  # by now every broker knows them
         send(sender, shop[6:7])
         task2.wait_for("a micro-batch is under way", task2.under_way)
         processes.kill("worker-1")

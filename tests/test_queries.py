@@ -1,10 +1,14 @@
-"""When a query of Task 2 has stopped by itself, the notebook says why in one line."""
+"""When a query of Task 2 has stopped by itself, the notebook says why in one line; an interrupt ends the wait."""
+
+import os
+import signal
+from threading import Timer
 
 import pytest
 
 from fraudstream.errors import FraudstreamError, OutputError
 from fraudstream.stream.checkpoint import require_reports
-from fraudstream.stream.queries import raise_if_failed
+from fraudstream.stream.queries import raise_if_failed, stop_all, wait_until_idle
 
 
 def disk_full(batch, batch_id):
@@ -42,6 +46,25 @@ def test_a_reason_of_spark_s_own_is_its_first_line(spark, tmp_path):
         FraudstreamError, match=r"^The query products stopped: .+\(details in the log that 2\.1 names\)\.$"
     ):
         raise_if_failed(query)
+
+
+def test_an_interrupt_in_the_middle_of_a_call_to_java_ends_the_wait_and_breaks_no_query(spark, tmp_path):
+    counted, said = [], []
+    writer = spark.readStream.format("rate").load().writeStream.queryName("predictions")
+    writer = writer.option("checkpointLocation", str(tmp_path / "checkpoint"))
+    query = writer.foreachBatch(lambda batch, batch_id: counted.append(batch.count())).start()
+
+    def look():
+        spark._jvm.java.lang.Thread.sleep(1000)
+
+    Timer(2.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+    wait_until_idle([query], None, look, said.append)
+    assert said == ["Interrupted: the stream ends here; run the notebook again to go on from its checkpoint."]
+    so_far = len(counted)
+    query.processAllAvailable()
+    assert len(counted) > so_far
+    stop_all([query])
+    assert query.exception() is None
 
 
 @pytest.mark.parametrize("gone", ["reports.sqlite", "checkpoints/predictions"])

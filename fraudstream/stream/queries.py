@@ -1,8 +1,10 @@
 """Starting, waiting for and stopping the streaming queries of Task 2."""
 
 import math
+import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
@@ -16,6 +18,8 @@ LOOK_EVERY_S = 0.5
 REMIND_EVERY_S = 30
 # Task 1 may be started later than this: the first message has ten times as long to come as any other
 FIRST_PATIENCE = 10
+# a wait that does not end when it is interrupted (Java does not answer) is broken off at this one
+BREAKS_OFF = 3
 
 
 def stop_namesake(spark: SparkSession, name: str) -> None:
@@ -44,10 +48,13 @@ def wait_for_first(folder: AnyPath, query: StreamingQuery, idle_s: float | None 
     """
     began = reminded = time.monotonic()
     limit_s = math.inf if idle_s is None else FIRST_PATIENCE * idle_s
-    try:
+    with _interrupts() as interrupts:
         while not any(folder.glob("batch_id=*")):
             raise_if_failed(query)
             now = time.monotonic()
+            if interrupts:
+                note("Interrupted: not waiting any longer.")
+                return False
             if now - began > limit_s and not _busy(query):
                 note(f"No prediction within {limit_s:g} s: no transaction has arrived.")
                 return False
@@ -55,9 +62,6 @@ def wait_for_first(folder: AnyPath, query: StreamingQuery, idle_s: float | None 
                 note("Waiting for the first transactions: run Task 1 meanwhile.")
                 reminded = now
             time.sleep(LOOK_EVERY_S)
-    except KeyboardInterrupt:
-        note("Interrupted: not waiting any longer.")
-        return False
     return True
 
 
@@ -73,8 +77,8 @@ def wait_until_idle(
     ``each_look`` is called twice a second. Raises FraudstreamError with the reason when one of them stops by itself.
     """
     query, seen, since = queries[0], None, time.monotonic()
-    try:
-        while True:
+    with _interrupts() as interrupts:
+        while not interrupts:
             for each in queries:
                 raise_if_failed(each)
             each_look()
@@ -85,8 +89,28 @@ def wait_until_idle(
                 note(f"No new message for {idle_s:g} s: the stream ends here.")
                 return
             time.sleep(LOOK_EVERY_S)
-    except KeyboardInterrupt:
-        note("Interrupted: the stream ends here; run the notebook again to go on from its checkpoint.")
+    note("Interrupted: the stream ends here; run the notebook again to go on from its checkpoint.")
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """While entered, an interrupt (Ctrl-C) does not break in: it is added to the list that is handed over.
+
+    One that comes in the middle of a call to Java makes py4j close the connections of other threads, too: the running
+    queries' foreachBatch would never return.
+    """
+    heard: list[int] = []
+
+    def hear(number: int, frame: object) -> None:
+        heard.append(number)
+        if len(heard) >= BREAKS_OFF:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def stop_all(queries: Iterable[StreamingQuery]) -> None:
