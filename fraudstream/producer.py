@@ -7,6 +7,7 @@ say how far the replay has come.
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from fraudstream.errors import BrokerError
 from fraudstream.replay import ROWS_PER_BATCH, BrowsingCursor, TransactionCursor
@@ -55,13 +56,15 @@ class Sent:
 
 
 def resume(
-    sender: Sender, browsing: BrowsingCursor, transactions: TransactionCursor, batches: int | None = None
-) -> Sent:
-    """Move both cursors past what the two topics hold already, and complete a batch that is there by half.
+    sender: Sender, browsing_file: Path, transaction_file: Path, batches: int | None = None
+) -> tuple[BrowsingCursor, TransactionCursor, Sent]:
+    """Cursors after what the two topics hold already, and what that is; a batch that is there by half is completed.
 
     ``batches`` is the number after which the replay ends (None: with the file); all this does with it is to say so.
     Raises BrokerError when the topics hold something else than the beginning of this replay.
     """
+    browsing = BrowsingCursor(browsing_file)
+    transactions = TransactionCursor(transaction_file, since=browsing.first_time)
     held = {topic: sender.messages(topic) for topic in (BROWSING_TOPIC, TRANSACTION_TOPIC)}
     if held[BROWSING_TOPIC] - held[TRANSACTION_TOPIC] not in (0, 1):
         raise BrokerError(f"The topics hold another replay ({held} messages). {AFRESH}")
@@ -71,7 +74,7 @@ def resume(
         bought = transactions.up_to(end)
         sent.add(start, end, rows, bought, ts=0)
     if not held[BROWSING_TOPIC]:
-        return sent
+        return browsing, transactions, sent
     sent.ts = _same(sender, BROWSING_TOPIC, held[BROWSING_TOPIC], rows)
     if held[TRANSACTION_TOPIC] < held[BROWSING_TOPIC]:
         sender.send(TRANSACTION_TOPIC, [{**row, "ts": sent.ts} for row in bought], sent.ts * 1000)
@@ -79,11 +82,9 @@ def resume(
     else:
         _same(sender, TRANSACTION_TOPIC, held[TRANSACTION_TOPIC], bought)
     over = browsing.finished or (batches is not None and sent.batches >= batches)
-    then = (
-        f"That is everything, nothing is sent twice. {AFRESH}" if over else f"Going on with batch {sent.batches + 1}."
-    )
+    then = f"That is everything, nothing is sent twice. {AFRESH}" if over else f"Batch {sent.batches + 1} is next."
     sender.note(f"The topics hold {sent} already. {then}")
-    return sent
+    return browsing, transactions, sent
 
 
 def _same(sender: Sender, topic: str, number: int, rows: list[Row]) -> int:

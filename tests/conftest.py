@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
@@ -69,10 +70,18 @@ def shop_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model_dir(tmp_path_factory: pytest.TempPathFactory, shop_dir: Path) -> Path:
-    """What `train` leaves of the generated shop: my_ML_model.zip, metrics and plots. Not to be changed."""
-    folder = tmp_path_factory.mktemp("model")
-    train_small(shop_dir, folder, tmp_path_factory.mktemp("training"))
+def model_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str, shop_dir: Path) -> Path:
+    """What `train` leaves of the generated shop: my_ML_model.zip, metrics and plots. Not to be changed.
+
+    The first test process that needs it trains; the others wait for it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "model"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            unfinished = tmp_path_factory.mktemp("unfinished")
+            train_small(shop_dir, unfinished, tmp_path_factory.mktemp("training"))
+            unfinished.rename(folder)
     return folder
 
 

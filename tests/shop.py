@@ -4,7 +4,7 @@ Each builder has ordinary values for every column; a test names only what it is 
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -58,6 +58,13 @@ def write_csv(path: Path, rows: list[Row], columns: Iterable[str] | None = None)
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def change(path: Path, column: str, function: Callable[[str], str]) -> None:
+    """Another value of ``column`` in each row of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row | {column: function(row[column])} for row in csv.DictReader(file)]
+    write_csv(path, rows)
 
 
 def frame(spark: SparkSession, rows: list[Row], schema: Schema) -> DataFrame:

@@ -4,14 +4,20 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
-from pyspark.ml import Model, Pipeline
+from pyspark.ml import Model, Pipeline, PipelineModel
 from pyspark.ml.classification import GBTClassifier
 from pyspark.ml.feature import OneHotEncoder, StringIndexer, VectorAssembler
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from fraudstream import model
+from fraudstream.features import batch_features
+from fraudstream.frames import read_browsing, read_csv, read_labels, read_profiles
 from fraudstream.model import FOLDER, pack
+from fraudstream.model.columns import scoring_stages, with_model_columns
+from fraudstream.schemas import OFFERED
 
 CATEGORIES = ("time_of_day", "gender", "payment_status", "clear_payment", "payment_method")
 NUMBERS = (
@@ -26,6 +32,18 @@ NUMBERS = (
     "first_join_year",
     "num_purchase",
 )
+
+
+def labelled_past(spark: SparkSession, data_dir: Path) -> DataFrame:
+    """Sixty of a shop's past transactions, all frauds among them: features and is_fraud as 'True' or 'False'."""
+    rows = batch_features(
+        read_csv(spark, data_dir, "transactions.csv"),
+        read_browsing(spark, data_dir, "browsing_behaviour.csv"),
+        read_profiles(spark, data_dir),
+    ).join(read_labels(spark, data_dir, "fraud_transaction.csv"), on="transaction_id", how="left")
+    label = F.initcap(F.coalesce(F.col("is_fraud"), F.lit(False)).cast("string"))
+    rows = rows.withColumn("is_fraud", label).orderBy(F.desc("is_fraud"), "transaction_id").limit(60)
+    return spark.createDataFrame(rows.collect(), rows.schema)
 
 
 def students_rows(features: DataFrame, is_fraud: str = "False") -> DataFrame:
@@ -76,3 +94,24 @@ def with_metadata(source: Path, target: Path, stage: str, **values) -> Path:
         return name, content
 
     return rewritten(source, target, change)
+
+
+def at_the_door(path: Path, folder: Path) -> SimpleNamespace:
+    """What the notebook has of a zip: the model as ``loaded``, its ``scoring`` stages, the ``matched`` columns."""
+    matched = model.match(model.read_needs(path), OFFERED)
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(model.fresh_folder(folder / "model", path))
+    loaded = PipelineModel.load((folder / "model" / FOLDER).as_uri())
+    return SimpleNamespace(loaded=loaded, scoring=scoring_stages(loaded, matched), matched=matched)
+
+
+def predicted(door: SimpleNamespace, features: DataFrame) -> dict[str, Row]:
+    """transaction_id -> row: the transaction, probability, prediction and imputed, as the stream computes them."""
+    rows = door.scoring.transform(with_model_columns(features, door.matched))
+    return {row.transaction_id: row for row in rows.select("row.*", "probability", "prediction", "imputed").collect()}
+
+
+def own_probabilities(door: SimpleNamespace, features: DataFrame) -> dict[str, list[float]]:
+    """transaction_id -> probability by PipelineModel.transform on these rows, with is_fraud filled in."""
+    rows = door.loaded.transform(students_rows(features)).select("transaction_id", "probability")
+    return dict(rows.collect())

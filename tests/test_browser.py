@@ -5,11 +5,9 @@ Screenshots are left in output/screenshots.
 """
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
-from conftest import train_small
 from playwright.sync_api import sync_playwright
 
 from fraudstream import broker
@@ -33,11 +31,11 @@ pytestmark = pytest.mark.skipif(not find_browser(), reason=f"no {', '.join(BROWS
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory):
+def own(tmp_path_factory, model_dir):
     """The settings of this session: a small shop, an output folder and a broker of its own."""
     folder = tmp_path_factory.mktemp("lab")
     generate(folder / "data", scale=0.8, progress=False)  # 400 batches: more than are sent within all limits
-    names = {"data_dir": folder / "data", "output_dir": folder / "output", "model": folder / "model/my_ML_model.zip"}
+    names = {"data_dir": folder / "data", "output_dir": folder / "output", "model": model_dir / "my_ML_model.zip"}
     return load_settings(**names, spark_master="local[2]", bootstrap_servers="", batches=None, idle_s=None)
 
 
@@ -49,15 +47,7 @@ def server(own):
 
 
 @pytest.fixture(scope="module")
-def model(own, shop_dir):
-    """Made while JupyterLab starts and the other notebooks run: to be waited for before Task 2."""
-    own.model.parent.mkdir()
-    with ThreadPoolExecutor(1) as background:
-        yield background.submit(train_small, shop_dir, own.model.parent, own.data_dir.parent / "training")
-
-
-@pytest.fixture(scope="module")
-def person(server, model):
+def person(server):
     with sync_playwright() as playwright:
         person = Person(playwright, find_browser(), server)
         yield person
@@ -116,13 +106,12 @@ def test_a_view_that_was_zoomed_to_stays_while_the_chart_grows(person):
     until(lambda: not kept(), 20, "all of the line again, after the home button")
 
 
-def test_reports_and_health_change_in_place(person, model):
+def test_reports_and_health_change_in_place(person):
     def updated():
         return [person.said(TASK_2, code) for code in (FRAUDS, HEALTH)]
 
     photograph(person, "chart")
     person.do(TASK_1, "notebook:interrupt-kernel")  # its batches shall not be at their end when Task 2 is ready
-    model.result()
     person.do(TASK_2, "notebook:run-all-cells")
     until(lambda: all("<td" in page for page in updated()), 150, "reports and health")
     before = updated()

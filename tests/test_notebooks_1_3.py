@@ -89,7 +89,7 @@ def test_task_1_run_again_goes_on_after_the_last_batch(folder, broker, monkeypat
     assert [len(records(broker, topic)) for topic in TOPICS] == [2, 2]
     monkeypatch.delenv("FRAUDSTREAM_BATCHES")
     notebook = execute(load(TASK_1))
-    assert "Going on with batch 3." in printed(notebook)
+    assert "Batch 3 is next." in printed(notebook)
     assert [[len(json.loads(record.value)) for record in records(broker, topic)] for topic in TOPICS] == [
         [200, 200, 50],
         [2, 0, 1],
@@ -113,8 +113,19 @@ def test_task_1_interrupted_ends_without_a_stack_trace_and_its_cell_can_run_agai
     notebook.cells[loop : loop + 1] = [nbformat.v4.new_code_cell(code) for code in (INTERRUPT_ONCE, again, again)]
     text = printed(execute(notebook))
     assert "Interrupted. Run this cell again: it goes on where it stopped." in text
-    assert "Going on with batch 2." in text
+    assert "Batch 2 is next." in text
     assert [len(records(broker, topic)) for topic in TOPICS] == [3, 3]
+
+
+def test_task_1_interrupted_in_the_middle_of_a_batch_completes_it_and_tells_what_the_topics_hold(folder, broker):
+    between = "            sender.send(TRANSACTION_TOPIC"
+    notebook = load(TASK_1, (between, f"            interrupt_once()\n{between}"))
+    notebook.cells.insert(1, nbformat.v4.new_code_cell(INTERRUPT_ONCE))
+    text = printed(execute(notebook))
+    assert "Interrupted. Run this cell again: it goes on where it stopped." in text
+    assert [[len(json.loads(record.value)) for record in records(broker, topic)] for topic in TOPICS] == [[200], [2]]
+    assert "The topics hold 1 batches: 200 browsing rows and 2 transactions, the last with ts " in text
+    assert "Not sent: 1 transactions before the first event, 2 after the end of the last batch." in text
 
 
 def test_an_error_is_shown_as_one_line(folder):

@@ -1,26 +1,17 @@
 """A student's own model on the stream's rows: the same predictions as its own, and no row lost to it."""
 
-import csv
-import json
-import shutil
-import zipfile
-from types import SimpleNamespace
-
 import pytest
-from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml import Pipeline
 from pyspark.ml.classification import LogisticRegression
 from pyspark.ml.feature import Imputer, OneHotEncoder, VectorAssembler
 from pyspark.sql import functions as F
-from shop import write_csv
-from students import saved, students_pipeline, students_rows
-from test_run import run
+from students import at_the_door, labelled_past, own_probabilities, predicted, saved, students_pipeline, students_rows
 from zips import TREES, assembler, entries, indexer, write_zip
 
 from fraudstream import model
 from fraudstream.errors import ModelError
-from fraudstream.features import FEATURES, TRANSACTION_COLUMNS, batch_features
-from fraudstream.frames import read_browsing, read_csv, read_labels, read_profiles
-from fraudstream.model.columns import scoring_stages, try_out, with_model_columns
+from fraudstream.features import FEATURES, TRANSACTION_COLUMNS
+from fraudstream.model.columns import try_out, with_model_columns
 from fraudstream.schemas import OFFERED
 
 UNKNOWN = {"payment_method": "Kredivo", "gender": None, "age": None, "total_amount": float("nan"), "clear_payment": 7}
@@ -30,14 +21,7 @@ STAND_INS = {"payment_method": "Credit Card", "gender": "F", "age": 28, "total_a
 @pytest.fixture(scope="module")
 def past(spark, shop_dir):
     """The past of the generated shop: features and is_fraud as 'True' or 'False'."""
-    rows = batch_features(
-        read_csv(spark, shop_dir, "transactions.csv"),
-        read_browsing(spark, shop_dir, "browsing_behaviour.csv"),
-        read_profiles(spark, shop_dir),
-    ).join(read_labels(spark, shop_dir, "fraud_transaction.csv"), on="transaction_id", how="left")
-    label = F.initcap(F.coalesce(F.col("is_fraud"), F.lit(False)).cast("string"))
-    rows = rows.withColumn("is_fraud", label).orderBy(F.desc("is_fraud"), "transaction_id").limit(60)
-    return spark.createDataFrame(rows.collect(), rows.schema)
+    return labelled_past(spark, shop_dir)
 
 
 @pytest.fixture(scope="module")
@@ -61,27 +45,6 @@ def students(past, tmp_path_factory):
     return paths
 
 
-def at_the_door(path, tmp_path):
-    """What the notebook has of a zip: the model as it was loaded, the stages that score, the matched columns."""
-    matched = model.match(model.read_needs(path), OFFERED)
-    with zipfile.ZipFile(path) as archive:
-        archive.extractall(model.fresh_folder(tmp_path / "model", path))
-    loaded = PipelineModel.load((tmp_path / "model" / model.FOLDER).as_uri())
-    return SimpleNamespace(loaded=loaded, scoring=scoring_stages(loaded, matched), matched=matched)
-
-
-def predicted(door, features):
-    """transaction_id -> row: the transaction, probability and imputed."""
-    rows = door.scoring.transform(with_model_columns(features, door.matched))
-    return {row.transaction_id: row for row in rows.select("row.*", "probability", "prediction", "imputed").collect()}
-
-
-def own_probabilities(door, features):
-    """transaction_id -> probability by PipelineModel.transform on these rows, with is_fraud filled in."""
-    rows = door.loaded.transform(students_rows(features)).select("transaction_id", "probability")
-    return dict(rows.collect())
-
-
 def probabilities(rows):
     return {key: row.probability for key, row in rows.items()}
 
@@ -90,13 +53,6 @@ def with_values(features, values):
     """``features`` with other values in all rows; their types stay."""
     types = dict(features.dtypes)
     return features.withColumns({name: F.lit(value).cast(types[name]) for name, value in values.items()})
-
-
-def change(path, column, function):
-    """The CSV with another value of ``column`` in each row."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [row | {column: function(row[column])} for row in csv.DictReader(file)]
-    write_csv(path, rows)
 
 
 @pytest.mark.parametrize("invalid", ["skip", "error", "keep"])
@@ -200,31 +156,3 @@ def test_our_own_model_gets_its_columns_as_they_are(spark, features, model_dir, 
     rows = predicted(door, features)
     own = door.loaded.transform(features).select("transaction_id", "probability")
     assert probabilities(rows) == dict(own.collect())
-
-
-@pytest.mark.timeout(600)
-def test_a_run_with_a_student_s_model_predicts_every_transaction_as_the_model_would(
-    spark, broker, shop_dir, students, tmp_path
-):
-    """The stream has a payment method and customers that the model has never seen."""
-    data = shutil.copytree(shop_dir, tmp_path / "shop")
-    change(data / "new_transaction.csv", "payment_method", lambda method: method.replace("Gopay", "Kredivo"))
-    change(data / "customer.csv", "customer_id", lambda number: number if int(number) % 4 else f"-{number}")
-    ended = run(tmp_path / "output", data, students["skip"], broker)
-    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
-    summary = json.loads((tmp_path / "output" / "summary.json").read_text())
-    stream = batch_features(
-        read_csv(spark, data, "new_transaction.csv"),
-        read_browsing(spark, data, "new_browsing_behaviour.csv"),
-        read_profiles(spark, data),
-    )
-    stored = spark.read.parquet(str(tmp_path / "output" / "predictions")).collect()
-    found = {row.transaction_id: row for row in sorted(stored, key=lambda row: row.batch_id)}
-    door = at_the_door(students["skip"], tmp_path)
-    own, all_rows = own_probabilities(door, stream), predicted(door, stream)
-    assert len(found) == summary["transactions_sent"] == summary["predicted"] > 50
-    expected = {key: list(all_rows[key].probability) for key in found}
-    assert {key: row.probability for key, row in found.items()} == expected
-    known = {key for key, row in found.items() if not row.imputed}
-    assert known == found.keys() & own.keys()  # the others it would have dropped
-    assert summary["imputed"] == len(found) - len(known) > 10 < len(known)

@@ -13,7 +13,6 @@ from fraudstream import broker as embedded
 from fraudstream.broker import process, recreate_topics
 from fraudstream.errors import BrokerError
 from fraudstream.producer import resume
-from fraudstream.replay import BrowsingCursor, TransactionCursor
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
 from fraudstream.sender import REQUEST_TIMEOUT_MS, SOCKET_OPTIONS, Sender
 
@@ -67,9 +66,8 @@ def files(tmp_path):
 
 def replay(sender, folder, batches=None, stop_after=None, ts=TS):
     """The notebook's loop, without its beat: one second of ts a batch. ``stop_after`` counts messages."""
-    browsing = BrowsingCursor(folder / "new_browsing_behaviour.csv")
-    transactions = TransactionCursor(folder / "new_transaction.csv", since=browsing.first_time)
-    sent = resume(sender, browsing, transactions, batches)
+    files = (folder / name for name in ("new_browsing_behaviour.csv", "new_transaction.csv"))
+    browsing, transactions, sent = resume(sender, *files, batches)
     messages = 0
     while sent.batches < (batches or 99) and (rows := browsing.next_rows(200)):
         bought = transactions.up_to(rows[-1]["event_time"])

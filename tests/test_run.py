@@ -1,4 +1,7 @@
-"""`python -m fraudstream run`: the three notebooks at once, on a small shop and a real Kafka."""
+"""`python -m fraudstream run`: the three notebooks at once, on a small shop, a real Kafka and a student's model.
+
+The stream has a payment method and customers that the model has never seen.
+"""
 
 import json
 import os
@@ -13,9 +16,13 @@ import nbformat
 import pytest
 from messages import sender
 from PIL import Image
+from shop import change
 from stream_files import records
+from students import at_the_door, labelled_past, own_probabilities, predicted, saved, students_pipeline, students_rows
 
 from fraudstream.broker import recreate_topics
+from fraudstream.features import batch_features
+from fraudstream.frames import read_browsing, read_csv, read_profiles
 from fraudstream.schemas import BROWSING_TOPIC, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import PROJECT, Settings
 
@@ -65,7 +72,23 @@ class Finished:
 
 
 @pytest.fixture(scope="module")
-def finished(broker, shop_dir, model_dir, tmp_path_factory):
+def strange_shop(shop_dir, tmp_path_factory):
+    """The generated shop with a payment method of its own in the stream, and a fourth of its customers not known."""
+    folder = shutil.copytree(shop_dir, tmp_path_factory.mktemp("strange") / "shop")
+    change(folder / "new_transaction.csv", "payment_method", lambda method: method.replace("Gopay", "Kredivo"))
+    change(folder / "customer.csv", "customer_id", lambda number: number if int(number) % 4 else f"-{number}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def students_model(spark, shop_dir, tmp_path_factory):
+    """A zip whose indexers would skip what they do not know."""
+    fitted = students_pipeline("skip").fit(students_rows(labelled_past(spark, shop_dir)))
+    return saved(fitted, tmp_path_factory.mktemp("student") / "my_ML_model.zip")
+
+
+@pytest.fixture(scope="module")
+def finished(broker, strange_shop, students_model, tmp_path_factory):
     """A run after an earlier one: its results and messages are still there."""
     output = tmp_path_factory.mktemp("run") / "output"
     (output / "predictions" / "batch_id=0").mkdir(parents=True)
@@ -74,7 +97,7 @@ def finished(broker, shop_dir, model_dir, tmp_path_factory):
     recreate_topics({"bootstrap_servers": [broker]})
     with sender(broker) as send:
         send(BROWSING_TOPIC, [{"session_id": "of an earlier run"}])
-    ended = run(output, shop_dir, model_dir / "my_ML_model.zip", broker)
+    ended = run(output, strange_shop, students_model, broker)
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
     return Finished(output, ended.stdout, json.loads((output / "summary.json").read_text()))
 
@@ -87,6 +110,26 @@ def test_every_transaction_sent_is_predicted_or_accounted_for(finished):
     assert 0 < summary["seconds_p50"] <= summary["seconds_p95"]
     assert summary["precision"] is not None
     assert "All accounted for" in finished.printed
+
+
+def test_the_student_s_model_predicts_every_transaction_as_by_itself(
+    spark, finished, strange_shop, students_model, tmp_path
+):
+    stream = batch_features(
+        read_csv(spark, strange_shop, "new_transaction.csv"),
+        read_browsing(spark, strange_shop, "new_browsing_behaviour.csv"),
+        read_profiles(spark, strange_shop),
+    )
+    stored = spark.read.parquet(str(finished.output / "predictions")).collect()
+    found = {row.transaction_id: row for row in sorted(stored, key=lambda row: row.batch_id)}
+    door = at_the_door(students_model, tmp_path)
+    own, all_rows = own_probabilities(door, stream), predicted(door, stream)
+    assert len(found) == finished.summary["predicted"]
+    expected = {key: list(all_rows[key].probability) for key in found}
+    assert {key: row.probability for key, row in found.items()} == expected
+    known = {key for key, row in found.items() if not row.imputed}
+    assert known == found.keys() & own.keys()  # the others it would have dropped
+    assert finished.summary["imputed"] == len(found) - len(known) > 10 < len(known)
 
 
 def test_topics_hold_this_run_s_batches_and_nothing_older(finished, broker):
@@ -125,13 +168,13 @@ def test_the_notebook_of_task_3_shows_the_count_and_its_chart_is_kept(finished, 
     assert Image.open(finished.output / "successful_transactions.png").size[0] > 300
 
 
-def test_a_notebook_that_fails_fails_the_run(broker, shop_dir, model_dir, tmp_path):
+def test_a_notebook_that_fails_fails_the_run(broker, shop_dir, students_model, tmp_path):
     data = shutil.copytree(shop_dir, tmp_path / "data")
     with (data / "product.csv").open("a+") as file:
         file.seek(0)
         twice = file.readlines()[1]
         file.write(twice)
-    ended = run(tmp_path / "output", data, model_dir / "my_ML_model.zip", broker)
+    ended = run(tmp_path / "output", data, students_model, broker)
     assert (ended.returncode, ended.stderr.splitlines()[-1]) == (
         1,
         "FraudstreamError: A2B-Task2_spark_streaming.ipynb stopped: DataError: product.csv: id "
