@@ -12,11 +12,11 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 
 from fraudstream.broker import config, probe
+from fraudstream.broker.server import QUICK
 from fraudstream.jars import jars
 from fraudstream.java import java
 
 HOST = "127.0.0.1"
-LIGHT = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # nine Java machines share two cores here
 START_LIMIT_S = 60
 
 BROKER = """\
@@ -91,7 +91,7 @@ def start_broker(processes: Processes, name: str, properties: str, cluster_id: s
     folder = processes.folder / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "server.properties").write_text(BROKER + properties)
-    program = [str(java()), *LIGHT, "-Xmx256m", "-cp", f"{jars('broker')[0].parent}/*"]
+    program = [str(java()), *QUICK, "-Xmx256m", "-cp", f"{jars('broker')[0].parent}/*"]
     tool = [*program, "kafka.tools.StorageTool", "format", "--config=server.properties"]
     subprocess.run([*tool, f"--cluster-id={cluster_id}"], cwd=folder, check=True, capture_output=True)
     processes.start(name, [*program, "kafka.Kafka", "server.properties"])
@@ -131,7 +131,7 @@ def start_spark(processes: Processes) -> str:
         "SPARK_HOME": str(home),
         "SPARK_LOCAL_IP": HOST,
         "SPARK_DAEMON_MEMORY": "256m",
-        "SPARK_DAEMON_JAVA_OPTS": " ".join(LIGHT),
+        "SPARK_DAEMON_JAVA_OPTS": " ".join(QUICK),
     }
     start = [str(home / "bin" / "spark-class"), "org.apache.spark.deploy"]
     master = [start[0], f"{start[1]}.master.Master", "--host", HOST, "--port", str(port), "--webui-port", str(web)]

@@ -26,6 +26,8 @@ from fraudstream.settings import Settings
 LOG4J = Path(__file__).with_name("log4j2.properties")
 START_LIMIT_S = 60
 PORT_TRIES = 3
+# Java's quick compiler and collector: half the processor time of a start, and more than enough for a batch a second
+QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 LOGS = ("console.log", "server.log")
 START_MARK = "---- start"
 
@@ -144,7 +146,7 @@ def _start(folder: Path, class_path: str, note: Note) -> str:
 
 
 def _launch(folder: Path, class_path: str) -> None:
-    program = [str(java()), f"-Dlog4j2.configurationFile={LOG4J.as_uri()}", "-cp", class_path]
+    program = [str(java()), *QUICK, f"-Dlog4j2.configurationFile={LOG4J.as_uri()}", "-cp", class_path]
     for name in LOGS:
         with (folder / name).open("a") as log:
             log.write(f"{START_MARK} {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
@@ -158,9 +160,8 @@ def _launch(folder: Path, class_path: str) -> None:
 def _format(folder: Path, program: list[str]) -> None:
     """Prepares the data folder for a cluster with a new id."""
     new_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = [*program, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "kafka.tools.StorageTool"]
     # one word, as an id may begin with a dash
-    command += ["format", "--config=server.properties", f"--cluster-id={new_id}"]
+    command = [*program, "kafka.tools.StorageTool", "format", "--config=server.properties", f"--cluster-id={new_id}"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if run.returncode != 0:
         raise BrokerError(f"Kafka cannot prepare {folder / 'data'}: {(run.stderr or run.stdout).strip()[-500:]}")
