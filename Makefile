@@ -15,7 +15,7 @@ run: setup ## Data, model, broker, all three notebooks at once, and the account 
 	$(BIN)/python -m fraudstream run
 
 test: lint ## Lint, then all tests, two files at once
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-compose: setup ## docker compose up for real, the cluster too: needs a Docker engine, root, some minutes
 	FRAUDSTREAM_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/test_compose.py

@@ -132,6 +132,7 @@ def start_spark(processes: Processes) -> str:
         "SPARK_LOCAL_IP": HOST,
         "SPARK_DAEMON_MEMORY": "256m",
         "SPARK_DAEMON_JAVA_OPTS": " ".join(QUICK),
+        "JDK_JAVA_OPTIONS": " ".join(QUICK),  # the executors, too
     }
     start = [str(home / "bin" / "spark-class"), "org.apache.spark.deploy"]
     master = [start[0], f"{start[1]}.master.Master", "--host", HOST, "--port", str(port), "--webui-port", str(web)]

@@ -19,6 +19,10 @@ from fraudstream.spark import STREAM_OPTIONS, engine_options
 # Spark's Java machines live for seconds here: a quick compiler takes a third less processor time than a good one
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
+# Files of tests that take long come first, so that the two test processes end together; the first needs no model and
+# leaves its training to the second
+LONG = ("notebooks_1_3", "browser", "stream", "cluster", "run", "own_model")
+
 TRAIN_SMALL = """
 from fraudstream.settings import load_settings
 from fraudstream.train import fit
@@ -30,6 +34,12 @@ fit.CLASSIFIERS = {
 }
 fit.train(load_settings())
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """LONG first, in its order; all others in theirs."""
+    order = {f"test_{name}": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
 
 
 @pytest.fixture
