@@ -26,10 +26,10 @@ POLL_MS, BROWSER_S, NOTE_AFTER_S = 100, 0.05, 10
 FIRST_PATIENCE = 10
 PNG_DPI = 150
 # redrawn once a second, an hour of it is 3,600 points (benchmarks/chart.py): fixed places instead of a layout engine,
-# dots only while they can be told apart, and the line rasterized in pieces
+# dots only while they can be told apart, and the line rasterized in pieces, without what moves it by half a pixel
 MARGINS = {"left": 0.08, "right": 0.96, "bottom": 0.14, "top": 0.82}
 DOTS_UP_TO = 300
-PIECE = 200
+PIECE, UNSEEN_PIXELS = 200, 0.5
 # not quite opaque: of such a figure matplotlib sends whole pictures to the page, not what has changed since the one
 # before. The page drops a picture when the next comes too soon, and would miss its changes
 PAPER = (1, 1, 1, 0.99)
@@ -203,6 +203,7 @@ class SuccessChart:
     def _dress(self) -> None:
         axes = self.axes
         rcParams["agg.path.chunksize"] = PIECE
+        rcParams["path.simplify_threshold"] = UNSEEN_PIXELS
         self.figure.canvas.header_visible = False  # ipympl's "Figure 1"
         self.figure.set_facecolor(PAPER)
         self.figure.set_layout_engine("none")
