@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pyspark.ml import PipelineModel
 from pyspark.ml.functions import vector_to_array
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from fraudstream.features import FEATURES, TRANSACTION_COLUMNS, batch_features
@@ -15,16 +15,20 @@ VECTORS = ("rawPrediction", "probability")
 COLUMNS = [*TRANSACTION_COLUMNS, *FEATURES, *VECTORS, "prediction"]
 
 
-def batch_predictions(spark: SparkSession, data_dir: Path, model_zip: Path, folder: Path) -> dict[str, dict]:
-    """COLUMNS of every new transaction of ``data_dir``, by transaction_id; the model is unpacked in ``folder``."""
-    with zipfile.ZipFile(model_zip) as archive:
-        archive.extractall(folder)
-    features = batch_features(
+def features_of_new(spark: SparkSession, data_dir: Path) -> DataFrame:
+    """The batch features of the files that Task 1 sends."""
+    return batch_features(
         read_csv(spark, data_dir, "new_transaction.csv"),
         read_browsing(spark, data_dir, "new_browsing_behaviour.csv"),
         read_profiles(spark, data_dir),
     )
-    scored = PipelineModel.load((folder / "my_ML_model").as_uri()).transform(features)
+
+
+def batch_predictions(spark: SparkSession, data_dir: Path, model_zip: Path, folder: Path) -> dict[str, dict]:
+    """COLUMNS of every new transaction of ``data_dir``, by transaction_id; the model is unpacked in ``folder``."""
+    with zipfile.ZipFile(model_zip) as archive:
+        archive.extractall(folder)
+    scored = PipelineModel.load((folder / "my_ML_model").as_uri()).transform(features_of_new(spark, data_dir))
     scored = scored.withColumns({name: vector_to_array(name) for name in VECTORS})
     scored = scored.withColumn("created_at", F.col("created_at").cast("timestamp")).select(*COLUMNS)
     return {row.transaction_id: row.asDict(recursive=True) for row in scored.collect()}

@@ -8,7 +8,7 @@ import pytest
 
 from fraudstream.errors import FraudstreamError, OutputError
 from fraudstream.stream.checkpoint import require_reports
-from fraudstream.stream.queries import raise_if_failed, stop_all, wait_until_idle
+from fraudstream.stream.queries import raise_if_failed, stop_all, wait_for_end, wait_until_idle
 
 
 def disk_full(batch, batch_id):
@@ -48,23 +48,42 @@ def test_a_reason_of_spark_s_own_is_its_first_line(spark, tmp_path):
         raise_if_failed(query)
 
 
-def test_an_interrupt_in_the_middle_of_a_call_to_java_ends_the_wait_and_breaks_no_query(spark, tmp_path):
-    counted, said = [], []
+@pytest.fixture
+def counting(spark, tmp_path):
+    """A query without an end, and the list that its foreachBatch adds to."""
+    counted = []
     writer = spark.readStream.format("rate").load().writeStream.queryName("predictions")
     writer = writer.option("checkpointLocation", str(tmp_path / "checkpoint"))
-    query = writer.foreachBatch(lambda batch, batch_id: counted.append(batch.count())).start()
+    return writer.foreachBatch(lambda batch, batch_id: counted.append(batch.count())).start(), counted
 
-    def look():
-        spark._jvm.java.lang.Thread.sleep(1000)
 
-    Timer(2.5, os.kill, [os.getpid(), signal.SIGINT]).start()
-    wait_until_idle([query], None, look, said.append)
-    assert said == ["Interrupted: the stream ends here; run the notebook again to go on from its checkpoint."]
+def goes_on(query, counted):
+    """Whether the query takes in more, and can be stopped."""
     so_far = len(counted)
     query.processAllAvailable()
-    assert len(counted) > so_far
     stop_all([query])
-    assert query.exception() is None
+    return len(counted) > so_far and query.exception() is None
+
+
+def interrupt_in(seconds):
+    Timer(seconds, os.kill, [os.getpid(), signal.SIGINT]).start()
+
+
+def test_an_interrupt_in_the_middle_of_a_call_to_java_ends_the_wait_and_breaks_no_query(spark, counting):
+    query, counted = counting
+    said = []
+    interrupt_in(2.5)
+    wait_until_idle([query], None, lambda: spark._jvm.java.lang.Thread.sleep(1000), said.append)
+    assert said == ["Interrupted: the stream ends here; run the notebook again to go on from its checkpoint."]
+    assert goes_on(query, counted)
+
+
+def test_an_interrupt_of_the_wait_for_a_query_s_end_breaks_no_query(counting):
+    query, counted = counting
+    interrupt_in(1.5)
+    with pytest.raises(KeyboardInterrupt):
+        wait_for_end(query)
+    assert goes_on(query, counted)
 
 
 @pytest.mark.parametrize("gone", ["reports.sqlite", "checkpoints/predictions"])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from batch_twin import features_of_new
 from messages import sender
 from PIL import Image
 from shop import change
@@ -21,8 +22,6 @@ from stream_files import records
 from students import at_the_door, labelled_past, own_probabilities, predicted, saved, students_pipeline, students_rows
 
 from fraudstream.broker import recreate_topics
-from fraudstream.features import batch_features
-from fraudstream.frames import read_browsing, read_csv, read_profiles
 from fraudstream.schemas import BROWSING_TOPIC, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import PROJECT, Settings
 
@@ -115,11 +114,7 @@ def test_every_transaction_sent_is_predicted_or_accounted_for(finished):
 def test_the_student_s_model_predicts_every_transaction_as_by_itself(
     spark, finished, strange_shop, students_model, tmp_path
 ):
-    stream = batch_features(
-        read_csv(spark, strange_shop, "new_transaction.csv"),
-        read_browsing(spark, strange_shop, "new_browsing_behaviour.csv"),
-        read_profiles(spark, strange_shop),
-    )
+    stream = features_of_new(spark, strange_shop)
     stored = spark.read.parquet(str(finished.output / "predictions")).collect()
     found = {row.transaction_id: row for row in sorted(stored, key=lambda row: row.batch_id)}
     door = at_the_door(students_model, tmp_path)

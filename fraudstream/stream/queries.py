@@ -14,7 +14,7 @@ from fraudstream.storage import AnyPath
 from fraudstream.stream.checkpoint import newest_commit
 
 Note = Callable[[str], None]
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S, SOON_S = 0.5, 0.1
 REMIND_EVERY_S = 30
 # Task 1 may be started later than this: the first message has ten times as long to come as any other
 FIRST_PATIENCE = 10
@@ -90,6 +90,19 @@ def wait_until_idle(
                 return
             time.sleep(LOOK_EVERY_S)
     note("Interrupted: the stream ends here; run the notebook again to go on from its checkpoint.")
+
+
+def wait_for_end(query: StreamingQuery) -> None:
+    """Returns when ``query`` has ended by itself; raises FraudstreamError with the reason where that was an error.
+
+    An interrupt ends the wait by KeyboardInterrupt, and the query goes on.
+    """
+    with _interrupts() as interrupts:
+        while query.isActive:
+            if interrupts:
+                raise KeyboardInterrupt
+            time.sleep(SOON_S)
+    raise_if_failed(query)
 
 
 @contextmanager
