@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from threading import Timer
 
 import pytest
@@ -59,8 +60,9 @@ def counting(spark, tmp_path):
 
 def goes_on(query, counted):
     """Whether the query takes in more, and can be stopped."""
-    so_far = len(counted)
-    query.processAllAvailable()
+    so_far, deadline = len(counted), time.monotonic() + 20
+    while len(counted) == so_far and time.monotonic() < deadline:
+        time.sleep(0.1)
     stop_all([query])
     return len(counted) > so_far and query.exception() is None
 
