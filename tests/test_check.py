@@ -10,7 +10,9 @@ import pytest
 from shop import cart, category, customer, event, fraud, product, transaction, write_csv
 from zips import TREES, assembler, entries, indexer, small_model, write_zip
 
-from fraudstream.settings import PROJECT, Settings
+from fraudstream.check import check
+from fraudstream.errors import DataError
+from fraudstream.settings import PROJECT, Settings, load_settings
 
 
 def moment(minute):
@@ -190,3 +192,8 @@ def test_nothing_is_written(folder):
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     checked(folder)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_a_folder_that_is_not_there_is_said_in_one_line(tmp_path):
+    with pytest.raises(DataError, match=r"nothing: there is no such folder\. Set FRAUDSTREAM_DATA_DIR"):
+        check(load_settings(data_dir=tmp_path / "nothing"))

@@ -46,8 +46,8 @@ make_venv() {
 }
 
 install_requirements() {
-    echo "set-up: installing the packages of requirements.txt; only when it has changed."
-    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input -r requirements.txt </dev/null ||
+    echo "set-up: installing the packages of requirements.txt (some minutes; only when it has changed)."
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -r requirements.txt </dev/null ||
         fail "the packages could not be installed. The first set-up needs the network; start again once it is there."
     cp requirements.txt "$stamp"
 }

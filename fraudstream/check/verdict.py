@@ -50,7 +50,12 @@ def check(settings: Settings, console: Console | None = None) -> bool:
     """Prints what is in the data folder and what the model takes; True when all of it fits.
 
     Nothing is written. A file that only the training reads may be missing where a model is there already.
+    Raises DataError where there is no such folder.
     """
+    if not settings.data_dir.is_dir():
+        raise DataError(
+            f"{settings.data_dir}: there is no such folder. Set FRAUDSTREAM_DATA_DIR to that of your files."
+        )
     console = console or Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     with console.status("Reading the files ..."):
         files = [_look_at(settings.data_dir, name, has_model=settings.model.exists()) for name in FILES]
