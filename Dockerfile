@@ -28,9 +28,10 @@ WORKDIR /app
 
 # Kafka's and the connector's jars, outside of /app, which the project folder is mounted over
 ENV FRAUDSTREAM_JARS_DIR=/opt/fraudstream/jars
-COPY fraudstream/errors.py fraudstream/storage.py fraudstream/settings.py fraudstream/java.py fraudstream/jars.py \
-    fraudstream/jars.lock fraudstream/
-RUN python -c "from fraudstream.jars import jars; jars('spark'); jars('broker')"
+COPY fraudstream/__init__.py fraudstream/errors.py fraudstream/
+COPY fraudstream/runtime/__init__.py fraudstream/runtime/java.py fraudstream/runtime/jars.py fraudstream/runtime/jars.lock fraudstream/runtime/
+RUN python -c "from pathlib import Path; from fraudstream.runtime.jars import jars; \
+    [jars(name, Path('/opt/fraudstream/jars')) for name in ('spark', 'broker')]"
 
 ENV LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY docker/ /usr/local/lib/fraudstream/

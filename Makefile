@@ -18,7 +18,7 @@ test: lint ## Lint, then all tests, two files at once
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-compose: setup ## docker compose up for real, the cluster too: needs a Docker engine, root, some minutes
-	FRAUDSTREAM_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/test_compose.py
+	FRAUDSTREAM_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/run/test_compose.py
 
 lab: setup ## The broker and JupyterLab on 127.0.0.1 with the three notebooks; Ctrl-C ends both
 	$(BIN)/python -m fraudstream lab

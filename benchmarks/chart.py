@@ -14,7 +14,7 @@ from typing import Annotated
 import matplotlib
 import typer
 
-from fraudstream.chart import SuccessChart
+from fraudstream.consumer.chart import SuccessChart
 
 UPDATES = 43
 TS = 1_745_818_000

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 import typer
 from playwright.sync_api import sync_playwright
 
+from fraudstream.data.generate import generate
 from fraudstream.errors import FraudstreamError
-from fraudstream.generate import generate
 from fraudstream.settings import Settings, load_settings
 from tools.browser import BROWSERS, TASK_1, TASK_2, TASK_3, TASKS, Person, Server, find_browser, until
 

@@ -20,9 +20,10 @@ import typer
 from kafka import KafkaProducer
 
 from benchmarks.task2 import run_cells
-from fraudstream import broker, spark
-from fraudstream.generate import generate
-from fraudstream.replay import BrowsingCursor, TransactionCursor
+from fraudstream.data.generate import generate
+from fraudstream.kafka import broker
+from fraudstream.producer.replay import BrowsingCursor, TransactionCursor
+from fraudstream.runtime import spark
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
 from fraudstream.settings import load_settings
 from fraudstream.stream.queries import stop_all

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from fraudstream import broker as kafka_broker
 from fraudstream.errors import FraudstreamError
+from fraudstream.kafka import broker as kafka_broker
 from fraudstream.settings import Settings, load_settings
 
 app = typer.Typer(help=__doc__, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -38,7 +38,7 @@ def generate(
 ) -> None:
     """Make the shop's data. Files that this command did not write are never overwritten."""
     settings = _settings(data_dir=data_dir)
-    from fraudstream.generate import generate
+    from fraudstream.data.generate import generate
 
     generate(settings.data_dir, scale=scale, seed=seed)
 
@@ -55,7 +55,7 @@ def train(
 ) -> None:
     """Train a random forest and gradient-boosted trees on the past, and save the better one."""
     settings = _settings(data_dir=data_dir, model=model_dir and model_dir / "my_ML_model.zip")
-    from fraudstream.train import train
+    from fraudstream.model.train import train
 
     train(settings)
 
@@ -66,7 +66,7 @@ def check(
     model: Annotated[Path | None, typer.Option(help="The model's zip (default: that of FRAUDSTREAM_MODEL).")] = None,
 ) -> None:
     """Look at the files and the model, and say whether they fit: exit code 1 if something does not. Writes nothing."""
-    from fraudstream.check import check
+    from fraudstream.run.check import check
 
     fits = check(_settings(data_dir=data_dir, model=model))
     # all is said: end at once, as the CSV reader's threads abort about 1 of 24 ordinary endings ("terminate called")
@@ -86,7 +86,7 @@ def run(
     Data, model and broker are made where they are missing. A broker that did not run before is stopped at the end.
     """
     settings = _settings(batches=batches, interval_s=interval)
-    from fraudstream.run import run
+    from fraudstream.run.headless import run
 
     summary = run(settings, empty_topics=empty_topics, wait_s=wait)
     if not summary.complete:
@@ -98,17 +98,18 @@ def run(
 @app.command()
 def reset(empty_topics: EmptyTopics = False, wait: Wait = 60) -> None:
     """Start afresh: results and checkpoints move to earlier/ beside them, the topics are emptied."""
-    from fraudstream.fresh import alone, start_afresh
+    from fraudstream.run.lock import hold_output_folder
+    from fraudstream.run.reset import reset
 
     settings = _settings()
-    with alone(settings), kafka_broker.as_found(settings):
-        start_afresh(settings, empty_topics=empty_topics, wait_s=wait)
+    with hold_output_folder(settings), kafka_broker.stop_broker_afterwards(settings):
+        reset(settings, empty_topics=empty_topics, wait_s=wait)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
     """JupyterLab with the three notebooks, and the broker; Ctrl-C ends both. Further options are JupyterLab's own."""
-    from fraudstream.lab import lab
+    from fraudstream.run.lab import lab
 
     lab(_settings(), context.args)
 
@@ -119,7 +120,7 @@ def handin(
 ) -> None:
     """Run the three notebooks and leave handin.zip: notebooks with outputs, HTML, chart, summary."""
     settings = _settings(batches=batches)
-    from fraudstream.handin import hand_in
+    from fraudstream.run.handin import hand_in
 
     print(hand_in(settings))
 

@@ -1,4 +1,9 @@
-"""The errors that fraudstream raises: each message says what was found, where, and what to do."""
+"""What fraudstream tells its user: notes, and errors that say what was found, where, and what to do."""
+
+from collections.abc import Callable
+
+# where a line for the user goes: print, or what a notebook shows it with
+Note = Callable[[str], object]
 
 
 class FraudstreamError(Exception):

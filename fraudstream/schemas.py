@@ -1,4 +1,4 @@
-"""Topics, and the columns and types of every file, as the assignment's metadata names them.
+"""Topics, columns and types of every file as the metadata names them, and the stream's contract: times and query names.
 
 Types are Spark SQL type names in plain strings: no Spark is imported here, so that Tasks 1 and 3 stay light.
 """
@@ -6,6 +6,14 @@ Types are Spark SQL type names in plain strings: no Spark is imported here, so t
 BROWSING_TOPIC = "browsing_behaviour"
 TRANSACTION_TOPIC = "transactions"
 TOPICS = (BROWSING_TOPIC, TRANSACTION_TOPIC)
+
+# 2.4b: the watermark; a row more than this behind the newest ts is dropped
+LATENESS_S = 60
+# a row whose ts is further ahead of its Kafka record would move the watermark past the good rows
+MAX_AHEAD_S = 60
+# names of Task 2's queries and of their checkpoints
+PREDICTIONS, QUARANTINE = "predictions", "quarantine"
+REPORTS = ("frauds", "quantity", "products")
 
 Schema = dict[str, str]
 
@@ -76,11 +84,13 @@ SESSION_FEATURES: Schema = {
     "l2_ratio": "double",
     "time_of_day": "string",
 }
+# time_of_day: each part of the day with the hour at which it begins, in order
+PARTS_OF_DAY = {"night": 0, "morning": 6, "afternoon": 12, "evening": 18}
 CUSTOMER_FEATURES: Schema = {"gender": "string", "age": "int", "first_join_year": "int", "num_purchases": "int"}
 # what the stream can offer a model: the transaction, typed, and its features
 OFFERED: Schema = {**TRANSACTION, "product_metadata": PRODUCT_METADATA, **SESSION_FEATURES, **CUSTOMER_FEATURES}
 
-# file name -> columns; the name that differs between semesters is looked up in fraudstream.tables
+# file name -> columns; the name that differs between semesters is looked up in fraudstream.data.csv_files
 FILES: dict[str, Schema] = {
     "category.csv": CATEGORY,
     "customer.csv": CUSTOMER,

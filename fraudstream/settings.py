@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fraudstream.errors import SettingsError
 from fraudstream.storage import AnyPath, HadoopPath
 
+PREFIX = "FRAUDSTREAM_"
 PROJECT = Path(__file__).resolve().parents[1]
 # what is shown to people is in the time zone of requirement 2.1
 MELBOURNE = ZoneInfo("Australia/Melbourne")
@@ -44,112 +45,93 @@ OptionalInt = Annotated[int | None, BeforeValidator(_empty_is_none)]
 OptionalFloat = Annotated[float | None, BeforeValidator(_empty_is_none)]
 
 
-def _environment(name: str) -> AliasChoices:
-    """The setting's name in the environment; in Python it goes by the field's name."""
-    return AliasChoices(name)
-
-
 class Settings(BaseSettings):
     """Everything that can be set. Relative paths count from the current folder; the defaults from the project's."""
 
-    model_config = SettingsConfigDict(populate_by_name=True, frozen=True, extra="ignore", env_ignore_empty=True)
-
-    data_dir: AbsolutePath = Field(
-        PROJECT / "data", validation_alias=_environment("FRAUDSTREAM_DATA_DIR"), description="folder of the CSV files"
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, populate_by_name=True, frozen=True, extra="ignore", env_ignore_empty=True
     )
+
+    data_dir: AbsolutePath = Field(PROJECT / "data", description="folder of the CSV files")
     model: AbsolutePath = Field(
         PROJECT / "models" / "my_ML_model.zip",
-        validation_alias=_environment("FRAUDSTREAM_MODEL"),
         description="zip of the trained pipeline",
     )
     output_dir: AbsolutePath = Field(
         PROJECT / "output",
-        validation_alias=_environment("FRAUDSTREAM_OUTPUT_DIR"),
         description="folder of predictions, reports, checkpoints, logs and the embedded broker",
     )
     storage: Annotated[str, AfterValidator(_hadoop_uri)] = Field(
         "",
-        validation_alias=_environment("FRAUDSTREAM_STORAGE"),
         description="Hadoop URI of predictions, quarantine and checkpoints, such as `hdfs://namenode:8020/shop` "
         "(empty: the output folder)",
     )
     batches: OptionalInt = Field(
         None,
         ge=1,
-        validation_alias=_environment("FRAUDSTREAM_BATCHES"),
         description="send only the first so many batches of 200 browsing rows (empty: all)",
     )
     interval_s: float = Field(
         1.0,
         gt=0,
-        validation_alias=_environment("FRAUDSTREAM_INTERVAL_S"),
         description="seconds between two batches",
     )
     lookback_s: int = Field(
         3600,
         ge=3600,
-        validation_alias=_environment("FRAUDSTREAM_LOOKBACK_S"),
         description="seconds of stream time for which the events of a session are remembered",
     )
     idle_s: OptionalFloat = Field(
         None,
         gt=0,
-        validation_alias=_environment("FRAUDSTREAM_IDLE_S"),
         description="end Tasks 2 and 3 after so many seconds without a new message (empty: when interrupted)",
     )
     bootstrap_servers: str = Field(
         "",
-        validation_alias=_environment("KAFKA_BOOTSTRAP_SERVERS"),
+        validation_alias="KAFKA_BOOTSTRAP_SERVERS",
         description="Kafka's address, host:port[,host:port] (empty: the embedded broker)",
     )
     purchases: Literal["before_checkout", "all_past", "successful_past"] = Field(
         "before_checkout",
-        validation_alias=_environment("FRAUDSTREAM_PURCHASES"),
         description="which past transactions num_purchases counts: before_checkout, all_past or successful_past",
     )
     midpoint: Literal["timestamps", "hours"] = Field(
         "timestamps",
-        validation_alias=_environment("FRAUDSTREAM_MIDPOINT"),
         description="time_of_day is that of the middle of the session's timestamps, or of its two hours of day (hours)",
     )
     age: Literal["days", "years"] = Field(
         "days",
-        validation_alias=_environment("FRAUDSTREAM_AGE"),
         description="age by days / 365.25, rounded, or as difference of the calendar years (years)",
     )
     aliases: Annotated[str, AfterValidator(_alias_pairs)] = Field(
         "",
-        validation_alias=_environment("FRAUDSTREAM_ALIASES"),
         description="columns that your own model calls otherwise: their_name=our_name[,...]",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT",
-        validation_alias=_environment("KAFKA_SECURITY_PROTOCOL"),
+        validation_alias="KAFKA_SECURITY_PROTOCOL",
         description="how a Kafka elsewhere is spoken to: SSL encrypts, SASL asks for a name and a password",
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "PLAIN", validation_alias=_environment("KAFKA_SASL_MECHANISM"), description="how SASL proves the password"
+        "PLAIN", validation_alias="KAFKA_SASL_MECHANISM", description="how SASL proves the password"
     )
-    sasl_username: str = Field(
-        "", validation_alias=_environment("KAFKA_SASL_USERNAME"), description="the name that SASL asks for"
-    )
+    sasl_username: str = Field("", validation_alias="KAFKA_SASL_USERNAME", description="the name that SASL asks for")
     sasl_password: SecretStr = Field(
         SecretStr(""),
-        validation_alias=_environment("KAFKA_SASL_PASSWORD"),
+        validation_alias="KAFKA_SASL_PASSWORD",
         description="its password; never shown",
     )
     ssl_cafile: OptionalPath = Field(
         None,
-        validation_alias=_environment("KAFKA_SSL_CAFILE"),
+        validation_alias="KAFKA_SSL_CAFILE",
         description="PEM file of the authority that signed Kafka's certificate (empty: the system's and Java's own)",
     )
     spark_master: str = Field(
-        "local[4]", validation_alias=_environment("SPARK_MASTER"), description="where Spark runs (2.1: four cores)"
+        "local[4]", validation_alias="SPARK_MASTER", description="where Spark runs (2.1: four cores)"
     )
 
     jars_dir: AbsolutePath = Field(
         PROJECT / ".cache" / "jars",
-        validation_alias=_environment("FRAUDSTREAM_JARS_DIR"),
         description="folder of the downloaded jars: Kafka and Spark's connector to it",
     )
 
@@ -213,7 +195,7 @@ class Settings(BaseSettings):
     @classmethod
     def environment_names(cls) -> dict[str, str]:
         """Field name -> name of its environment variable, in the order of definition."""
-        return {name: field.validation_alias.choices[0] for name, field in cls.model_fields.items()}
+        return {name: field.validation_alias or f"{PREFIX}{name.upper()}" for name, field in cls.model_fields.items()}
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from recompute import cart, table
 
-from fraudstream.replay import BrowsingCursor, TransactionCursor
-from fraudstream.tables import Row
+from fraudstream.data.csv_files import Row
+from fraudstream.producer.replay import BrowsingCursor, TransactionCursor
 
 Batch = tuple[list[Row], list[Row]]
 

@@ -8,8 +8,8 @@ from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from fraudstream.data.frames import read_browsing, read_csv, read_profiles
 from fraudstream.features import FEATURES, TRANSACTION_COLUMNS, batch_features
-from fraudstream.frames import read_browsing, read_csv, read_profiles
 
 VECTORS = ("rawPrediction", "probability")
 COLUMNS = [*TRANSACTION_COLUMNS, *FEATURES, *VECTORS, "prediction"]

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from kafka import KafkaAdminClient
 
-from fraudstream.broker import config, probe
-from fraudstream.broker.server import QUICK
-from fraudstream.jars import jars
-from fraudstream.java import java
+from fraudstream.kafka import probe
+from fraudstream.kafka.broker import config
+from fraudstream.kafka.broker.server import QUICK
+from fraudstream.runtime.jars import jars
+from fraudstream.runtime.java import java
+from fraudstream.settings import load_settings
 
 HOST = "127.0.0.1"
 START_LIMIT_S = 60
@@ -91,7 +93,7 @@ def start_broker(processes: Processes, name: str, properties: str, cluster_id: s
     folder = processes.folder / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "server.properties").write_text(BROKER + properties)
-    program = [str(java()), *QUICK, "-Xmx256m", "-cp", f"{jars('broker')[0].parent}/*"]
+    program = [str(java()), *QUICK, "-Xmx256m", "-cp", f"{jars('broker', load_settings().jars_dir)[0].parent}/*"]
     tool = [*program, "kafka.tools.StorageTool", "format", "--config=server.properties"]
     subprocess.run([*tool, f"--cluster-id={cluster_id}"], cwd=folder, check=True, capture_output=True)
     processes.start(name, [*program, "kafka.Kafka", "server.properties"])

@@ -11,10 +11,10 @@ from filelock import FileLock
 from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
-from fraudstream import broker as embedded
-from fraudstream.generate import generate
+from fraudstream.data.generate import generate
+from fraudstream.kafka import broker as embedded
+from fraudstream.runtime.spark import STREAM_OPTIONS, engine_options
 from fraudstream.settings import PROJECT, Settings, load_settings
-from fraudstream.spark import STREAM_OPTIONS, engine_options
 
 # Spark's Java machines live for seconds here: a quick compiler takes a third less processor time than a good one
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
@@ -25,7 +25,7 @@ LONG = ("notebooks_1_3", "browser", "stream", "cluster", "run", "own_model")
 
 TRAIN_SMALL = """
 from fraudstream.settings import load_settings
-from fraudstream.train import fit
+from fraudstream.model.train import fit
 
 forest, trees = fit.CLASSIFIERS.values()
 fit.CLASSIFIERS = {

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from fraudstream.features import OURS, Readings, batch_features, customer_profiles, typed_columns
+from fraudstream.data.parsing import parsed_columns
+from fraudstream.features import DEFAULTS, FeatureOptions, batch_features, customer_profiles
 from fraudstream.schemas import BROWSING, CATEGORY, CUSTOMER, FRAUD, NEW_BROWSING, PRODUCT, TRANSACTION, Schema
 
 Row = dict[str, str]
@@ -70,7 +71,9 @@ def change(path: Path, column: str, function: Callable[[str], str]) -> None:
 def frame(spark: SparkSession, rows: list[Row], schema: Schema) -> DataFrame:
     """``rows`` with the columns and types of ``schema``."""
     texts = [[row[name] for name in schema] for row in rows]
-    return spark.createDataFrame(texts, ", ".join(f"`{name}` string" for name in schema)).select(*typed_columns(schema))
+    return spark.createDataFrame(texts, ", ".join(f"`{name}` string" for name in schema)).select(
+        *parsed_columns(schema)
+    )
 
 
 def features(
@@ -79,11 +82,11 @@ def features(
     events: list[Row],
     customers: Iterable[Row] = (),
     past: Iterable[Row] = (),
-    readings: Readings = OURS,
+    options: FeatureOptions = DEFAULTS,
 ) -> dict[str, dict]:
     """The batch features of these rows: transaction_id -> {column: value}."""
     people = frame(spark, list(customers), CUSTOMER)
-    profiles = customer_profiles(people, frame(spark, list(past), TRANSACTION), readings)
+    profiles = customer_profiles(people, frame(spark, list(past), TRANSACTION), options)
     browsing = frame(spark, events, BROWSING).withColumnRenamed("event_time", "browsed_at")
-    featured = batch_features(frame(spark, transactions, TRANSACTION), browsing, profiles, readings)
+    featured = batch_features(frame(spark, transactions, TRANSACTION), browsing, profiles, options)
     return {row.transaction_id: row.asDict() for row in featured.collect()}

@@ -12,10 +12,9 @@ from pyspark.ml.feature import OneHotEncoder, StringIndexer, VectorAssembler
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from fraudstream import model
+from fraudstream.data.frames import read_browsing, read_csv, read_labels, read_profiles
 from fraudstream.features import batch_features
-from fraudstream.frames import read_browsing, read_csv, read_labels, read_profiles
-from fraudstream.model import FOLDER, pack
+from fraudstream.model import FOLDER, SavedModel, pack
 from fraudstream.model.columns import scoring_stages, with_model_columns
 from fraudstream.schemas import OFFERED
 
@@ -98,9 +97,10 @@ def with_metadata(source: Path, target: Path, stage: str, **values) -> Path:
 
 def at_the_door(path: Path, folder: Path) -> SimpleNamespace:
     """What the notebook has of a zip: the model as ``loaded``, its ``scoring`` stages, the ``matched`` columns."""
-    matched = model.match(model.read_needs(path), OFFERED)
+    saved = SavedModel.open(path)
+    matched = saved.match(OFFERED)
     with zipfile.ZipFile(path) as archive:
-        archive.extractall(model.fresh_folder(folder / "model", path))
+        archive.extractall(saved.fresh_folder(folder / "model"))
     loaded = PipelineModel.load((folder / "model" / FOLDER).as_uri())
     return SimpleNamespace(loaded=loaded, scoring=scoring_stages(loaded, matched), matched=matched)
 

@@ -12,7 +12,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
-from fraudstream.run import environment
+from fraudstream.run.headless import environment
 from fraudstream.schemas import TOPICS
 from fraudstream.settings import PROJECT, Settings
 

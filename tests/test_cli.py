@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from zips import small_model
 
-from fraudstream import broker as embedded
-from fraudstream.java import REMEDY
+from fraudstream.kafka import broker as embedded
+from fraudstream.runtime.java import REMEDY
 from fraudstream.schemas import FILES
 from fraudstream.settings import PROJECT, Settings, load_settings
 

@@ -6,7 +6,8 @@ import pytest
 from pyspark.sql import functions as F
 from shop import cart, customer, event, features, transaction
 
-from fraudstream.features import part_of_day, typed
+from fraudstream.data.parsing import parsed
+from fraudstream.features import part_of_day
 from fraudstream.schemas import PRODUCT_METADATA
 
 NOON = "2024-01-01 12:00:00.000"
@@ -158,12 +159,12 @@ def test_a_customer_whom_the_files_do_not_know_keeps_the_transaction(spark):
 )
 def test_a_string_becomes_what_the_metadata_says_and_null_where_it_cannot(spark, name, type_, texts):
     rows = spark.createDataFrame([(text, text) for text in texts], f"text_of string, {name} string")
-    assert dict(rows.select("text_of", typed(name, type_)).collect()) == texts
+    assert dict(rows.select("text_of", parsed(F.col(name), type_)).collect()) == texts
 
 
 def test_product_metadata_becomes_an_array_of_structs(spark):
     texts = [cart((8124, 1), (18879, 2)), "[]", "", "two shirts"]
     rows = spark.createDataFrame([(text,) for text in texts], "product_metadata string")
-    found = [row[0] for row in rows.select(typed("product_metadata", PRODUCT_METADATA)).collect()]
+    found = [row[0] for row in rows.select(parsed(F.col("product_metadata"), PRODUCT_METADATA)).collect()]
     assert found == [[(8124, 1, 1000.0), (18879, 2, 1000.0)], [], None, None]
     assert found[0][1].asDict() == {"product_id": 18879, "quantity": 2, "item_price": 1000.0}

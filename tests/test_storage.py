@@ -12,13 +12,14 @@ import pytest
 
 from fraudstream import storage
 from fraudstream.errors import OutputError, SettingsError
+from fraudstream.run.reconcile import newest_predictions
+from fraudstream.runtime.spark import LOCAL_CHECKPOINTS, engine_options
 from fraudstream.settings import PROJECT, Settings, load_settings
-from fraudstream.spark import LOCAL_CHECKPOINTS, engine_options
 from fraudstream.storage import REMEDY, HadoopPath
 from fraudstream.stream.checkpoint import newest_commit
-from fraudstream.stream.health import StreamHealth
-from fraudstream.stream.sink import PredictionSink, batch_files, read_batch, write_batch
-from fraudstream.summary import newest_predictions
+from fraudstream.stream.monitor import StreamMonitor
+from fraudstream.stream.sink import PredictionSink
+from fraudstream.stream.store import batch_files, read_batch, write_batch
 
 pytestmark = pytest.mark.usefixtures("spark")
 
@@ -183,7 +184,7 @@ def test_a_query_goes_on_from_its_checkpoint_on_the_storage(spark, stream):
 
 def test_health_reads_the_storage(stream, shop):
     write_batch(pa.table({"topic": ["transactions"] * 2}), shop / "quarantine", 7)
-    _, facts = StreamHealth([stream("t1")], stream.predictions, shop / "quarantine").look()
+    _, facts = StreamMonitor([stream("t1")], stream.predictions, shop / "quarantine").look()
     assert (facts["predicted"], facts["quarantined"]) == ("1", "2")
 
 

@@ -6,17 +6,17 @@ import sys
 
 import pytest
 
-from fraudstream.generate import generate
+from fraudstream.data.generate import generate
+from fraudstream.model.train.evaluate import METRICS, sha256
 from fraudstream.settings import PROJECT
-from fraudstream.train.judge import METRICS, sha256
 from tools.clean import generated_data, trained_model
 
 
 @pytest.fixture
 def clone(tmp_path):
     """What set-up needs of a clone."""
-    for name in ("tools/setup.sh", "requirements.txt", "fraudstream/java.py", "fraudstream/errors.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("tools/setup.sh", "requirements.txt", "fraudstream/runtime/java.py", "fraudstream/__init__.py", "fraudstream/errors.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT / name, tmp_path / name)
     return tmp_path
 

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 from playwright.sync_api import Page, Playwright
 
-from fraudstream.run import NOTEBOOKS
+from fraudstream.run.headless import NOTEBOOKS
 from fraudstream.settings import PROJECT, Settings
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -28,7 +28,7 @@ TASKS = TASK_1, TASK_2, TASK_3 = tuple(path.name for path in NOTEBOOKS.values())
 START = """
 import sys
 from pathlib import Path
-from fraudstream.lab import lab
+from fraudstream.run.lab import lab
 from fraudstream.settings import load_settings
 lab(load_settings(), sys.argv[2:], Path(sys.argv[1]))
 """

@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from fraudstream import broker
-from fraudstream.generate import manifest
+from fraudstream.data.generate import manifest
+from fraudstream.kafka import broker
+from fraudstream.model.train.evaluate import EVALUATION_FILES, METRICS, sha256
 from fraudstream.settings import PROJECT, load_settings
-from fraudstream.train.judge import JUDGEMENT, METRICS, sha256
 
 
 def generated_data(data_dir: Path) -> Iterator[Path]:
@@ -25,7 +25,7 @@ def trained_model(model_zip: Path) -> Iterator[Path]:
     metrics = model_zip.with_name(METRICS)
     if model_zip.is_file() and metrics.is_file() and json.loads(metrics.read_text()).get("sha256") == sha256(model_zip):
         yield model_zip
-        yield from (model_zip.with_name(name) for name in JUDGEMENT)
+        yield from (model_zip.with_name(name) for name in EVALUATION_FILES)
 
 
 def main() -> None:

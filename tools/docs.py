@@ -7,8 +7,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from fraudstream.handin import CHART, executed
-from fraudstream.run import run
+from fraudstream.run.handin import CHART, executed
+from fraudstream.run.headless import run
 from fraudstream.settings import PROJECT, load_settings
 from tools.browser import BROWSERS, FLAGS, find_browser
 

@@ -53,9 +53,9 @@ install_requirements() {
 }
 
 install_java() {
-    message=$("$venv/bin/python" -m fraudstream.java 2>&1 >/dev/null) && return
+    message=$("$venv/bin/python" -m fraudstream.runtime.java 2>&1 >/dev/null) && return
     install_or_say "$message" openjdk-17-jre-headless default-jre-headless
-    message=$("$venv/bin/python" -m fraudstream.java 2>&1 >/dev/null) || fail "$message"
+    message=$("$venv/bin/python" -m fraudstream.runtime.java 2>&1 >/dev/null) || fail "$message"
 }
 
 "$venv/bin/python" -c "$supported" 2>/dev/null || make_venv

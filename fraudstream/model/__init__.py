@@ -1,10 +1,10 @@
-"""A model's zip: packed, vetted from outside, and its columns matched with the stream's. No Spark is imported here.
+"""A model's zip: vetted from outside, its columns matched with the stream's, its rows prepared. ``train`` makes one.
 
-``fraudstream.model.columns`` is the part that works on Spark's frames.
+No Spark is imported here; ``columns`` and ``train`` are the parts that work on DataFrames.
 """
 
-from fraudstream.model.archive import FOLDER, check, fresh_folder, pack, sha256
-from fraudstream.model.match import Matched, match
-from fraudstream.model.needs import Needs, read_needs
+from fraudstream.model.archive import FOLDER, pack, sha256
+from fraudstream.model.match import ModelMatch
+from fraudstream.model.saved import SavedModel
 
-__all__ = ["FOLDER", "Matched", "Needs", "check", "fresh_folder", "match", "pack", "read_needs", "sha256"]
+__all__ = ["FOLDER", "ModelMatch", "SavedModel", "pack", "sha256"]

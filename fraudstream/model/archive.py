@@ -41,21 +41,20 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def check(path: Path, max_unpacked_mb: float = MAX_UNPACKED_MB) -> Path:
-    """``path``, after the zip was read through; nothing is unpacked, no class that it names is imported.
+def vet(path: Path, archive: zipfile.ZipFile, max_unpacked_mb: float = MAX_UNPACKED_MB) -> str:
+    """Reads the zip through and returns where metadata and stages are in it; nothing is unpacked, no class is imported.
 
-    Raises ModelError when it is missing, no zip, damaged, encrypted, bigger unpacked than the limit, has no metadata
-    and stages, has a name that leads out of its folder, a link, a class that is not Spark ML's, or was saved by a newer
-    Spark than this one.
+    Raises ModelError when it is damaged, encrypted, bigger unpacked than the limit, has no metadata and stages, has a
+    name that leads out of its folder, a link, a class that is not Spark ML's, or was saved by a newer Spark than this
+    one.
     """
-    with opened(path) as archive:
-        _check_entries(path, archive.infolist())
-        _check_contents(path, archive, max_unpacked_mb)
-        root = model_root(path, archive)
-        check_classes(path, archive, root)
-        check_version(path, archive, root)
-        stages(path, archive, root)  # each is there
-    return path
+    _check_entries(path, archive.infolist())
+    _check_contents(path, archive, max_unpacked_mb)
+    root = model_root(path, archive)
+    check_classes(path, archive, root)
+    check_version(path, archive, root)
+    stages(path, archive, root)  # each is there
+    return root
 
 
 def opened(path: Path) -> zipfile.ZipFile:
@@ -84,19 +83,12 @@ def model_root(path: Path, archive: zipfile.ZipFile) -> str:
     raise ModelError(f"{path}: no {FOLDER}/{PARTS[0]} and {FOLDER}/{PARTS[1]} in it (found: {found}). {REMEDY}")
 
 
-def fresh_folder(folder: Path, path: Path | None = None) -> Path:
-    """Empties ``folder`` and returns where extractall() of the zip ``path`` must go for it to hold my_ML_model.
-
-    That is ``folder`` itself; ``folder/my_ML_model`` for a zip of the folder's inside. What an older model left there
-    would mix with the one that is unpacked now.
-    """
+def fresh_folder(folder: Path) -> Path:
+    """Empties ``folder``: what an older model left there would mix with the one that is unpacked now."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    if path is None:
-        return folder
-    with opened(path) as archive:
-        return folder if model_root(path, archive) else folder / FOLDER
+    return folder
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:

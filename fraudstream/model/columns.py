@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from fraudstream.errors import ModelError
-from fraudstream.model.match import NUMERIC, Matched, Pair
-from fraudstream.model.needs import NUMBER
+from fraudstream.model.match import NUMERIC, ColumnMatch, ModelMatch
+from fraudstream.model.signature import NUMBER
 
 # the transaction with all its features, as it is: the model's columns stand beside it, under the model's names
 ROW = "row"
@@ -21,18 +21,18 @@ FLOATS = ("double", "float")
 UNHEARD_OF = "a category that no model has heard of"
 
 
-def with_model_columns(features: DataFrame, matched: Matched) -> DataFrame:
+def with_model_columns(features: DataFrame, matched: ModelMatch) -> DataFrame:
     """Each row of ``features`` as a struct in ROW, beside the model's own columns, and IMPUTED.
 
-    A value that the model does not know, a category that it has not learnt or none at all, is replaced in the model's
-    column only: by the label that was the most frequent in its training, or by a stated number (``Pair.stand_in``). A
-    model with an answer of its own (handleInvalid="keep", an Imputer) gets the value as it is. IMPUTED array<string>:
-    our names of the columns in which that was so, either way; empty for most.
+    A value that the model does not know (null, or a category that it has not learned) is replaced in the model's column
+    only: by the most frequent label of its training, or by a stated number (``ColumnMatch.fill_value``). A model that
+    handles such values itself (handleInvalid="keep", an Imputer) gets the value unchanged. IMPUTED array<string>: our
+    names of the columns concerned, either way; mostly empty.
     """
     values, unknown = [], {}
-    for pair in matched.pairs:
+    for pair in matched.columns:
         value, is_unknown = _value(pair, features.schema)
-        values.append(value.alias(pair.need.column))
+        values.append(value.alias(pair.input.column))
         if is_unknown is not None:
             unknown[pair.ours] = is_unknown
     names = [F.when(holds, name) for name, holds in unknown.items()]
@@ -40,20 +40,22 @@ def with_model_columns(features: DataFrame, matched: Matched) -> DataFrame:
     return features.select(F.struct(*features.columns).alias(ROW), *values, imputed.alias(IMPUTED))
 
 
-def scoring_stages(model: PipelineModel, matched: Matched) -> PipelineModel:
+def scoring_stages(model: PipelineModel, matched: ModelMatch) -> PipelineModel:
     """The stages of the loaded ``model`` that lead to its prediction, in rawPrediction, probability and prediction.
 
     What only prepares the label is left out: the stream has no label.
     """
     stages = [stage.copy() for stage in _flat(model)]
-    if len(stages) != len(matched.needs.stages):
-        raise ModelError(f"{matched.needs.path}: has changed since it was looked at. Run the cells again from 2.6 on.")
-    *preparing, classifier = [stages[position] for position in matched.needs.kept]
+    if len(stages) != len(matched.signature.stages):
+        raise ModelError(
+            f"{matched.signature.path}: has changed since it was looked at. Run the cells again from 2.6 on."
+        )
+    *preparing, classifier = [stages[position] for position in matched.signature.kept]
     classifier.setRawPredictionCol("rawPrediction").setProbabilityCol("probability").setPredictionCol("prediction")
     return PipelineModel([*preparing, classifier])
 
 
-def try_out(scoring: PipelineModel, matched: Matched, features: DataFrame) -> None:
+def try_out(scoring: PipelineModel, matched: ModelMatch, features: DataFrame) -> None:
     """Predicts two made-up rows of ``features``' schema: one with nothing in it, one with categories unheard of.
 
     Raises ModelError when a row is lost or the model stops: better now than in the middle of the stream.
@@ -69,9 +71,9 @@ def try_out(scoring: PipelineModel, matched: Matched, features: DataFrame) -> No
     except (PySparkException, Py4JJavaError) as error:
         said = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else str(error)
         reason = said.strip().splitlines()[0]
-        raise ModelError(f"{matched.needs.path}: the model cannot predict the stream's rows: {reason}") from error
+        raise ModelError(f"{matched.signature.path}: the model cannot predict the stream's rows: {reason}") from error
     if len(predicted) != 2 or None in [row.prediction for row in predicted]:
-        raise ModelError(f"{matched.needs.path}: the model loses rows whose values it does not know.")
+        raise ModelError(f"{matched.signature.path}: the model loses rows whose values it does not know.")
 
 
 def _flat(stage: Transformer) -> list[Transformer]:
@@ -80,25 +82,25 @@ def _flat(stage: Transformer) -> list[Transformer]:
     return [stage] if inside is None else [each for one in inside for each in _flat(one)]
 
 
-def _value(pair: Pair, schema: StructType) -> tuple[Column, Column | None]:
+def _value(pair: ColumnMatch, schema: StructType) -> tuple[Column, Column | None]:
     """What the model gets of ``pair``, and whether it does not know the stream's value (None: it always does)."""
-    column, need = F.col(pair.ours), pair.need
-    if need.labels:
+    column, taken = F.col(pair.ours), pair.input
+    if taken.labels:
         known = _known_label(pair)
         unknown = F.isnull(known)
-        value = F.coalesce(known, column.cast("string") if pair.stand_in is None else F.lit(pair.stand_in))
-        return (value.cast(_number_type(need.labels)) if need.numeric else value), unknown
+        value = F.coalesce(known, column.cast("string") if pair.fill_value is None else F.lit(pair.fill_value))
+        return (value.cast(_number_type(taken.labels)) if taken.numeric else value), unknown
     absent = [column.isNull()] if schema[pair.ours].nullable else []
     absent += [F.isnan(column)] if pair.type in FLOATS else []
-    if need.kind != NUMBER or not absent:
+    if taken.kind != NUMBER or not absent:
         return column, None
     unknown = reduce(Column.__or__, absent)
-    return (column if pair.stand_in is None else F.when(unknown, pair.stand_in).otherwise(column)), unknown
+    return (column if pair.fill_value is None else F.when(unknown, pair.fill_value).otherwise(column)), unknown
 
 
-def _known_label(pair: Pair) -> Column:
+def _known_label(pair: ColumnMatch) -> Column:
     """The model's spelling of the stream's value (string); null for a value that it has not learnt, and for none."""
-    labels = pair.need.labels
+    labels = pair.input.labels
     text, normal = _texts(pair)
     normals = [_normal(label, pair.type) for label in labels]
     if set(normals) == {"true", "false"} and pair.type in NUMERIC:
@@ -111,7 +113,7 @@ def _known_label(pair: Pair) -> Column:
     return F.when(text.isin(*labels), text).otherwise(known)  # labels that differ in capitals only
 
 
-def _texts(pair: Pair) -> tuple[Column, Column]:
+def _texts(pair: ColumnMatch) -> tuple[Column, Column]:
     """The stream's value as text, and as text without what makes no difference."""
     column = F.col(pair.ours)
     text = column.cast("string")

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 from fraudstream.errors import OutputError
+from fraudstream.schemas import PREDICTIONS, REPORTS
 from fraudstream.storage import AnyPath
-
-REPORTS = ("frauds", "quantity", "products")
 
 
 def newest_commit(checkpoint: AnyPath) -> int | None:
@@ -32,10 +31,10 @@ def require_reports(checkpoints: AnyPath, reports: Path) -> None:
     Raises OutputError where one has read predictions that are gone, or whose report is gone: it would not read them
     again, and the report would lack them.
     """
-    predicted = newest_commit(checkpoints / "predictions") is not None
+    predicted = newest_commit(checkpoints / PREDICTIONS) is not None
     for name in REPORTS:
         if newest_commit(checkpoints / name) is not None and not (reports.exists() and predicted):
-            gone = reports if predicted else checkpoints / "predictions"
+            gone = reports if predicted else checkpoints / PREDICTIONS
             raise OutputError(
                 f"{checkpoints / name} has read predictions, but {gone} is gone. Start afresh with: "
                 "python -m fraudstream reset (it moves all of them to earlier/)."

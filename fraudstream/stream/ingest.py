@@ -5,10 +5,17 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from fraudstream.features import typed
-from fraudstream.schemas import BROWSING_TOPIC, NEW_BROWSING, PRODUCT_METADATA, TRANSACTION, TRANSACTION_TOPIC
+from fraudstream.data.parsing import parsed
+from fraudstream.schemas import (
+    BROWSING_TOPIC,
+    MAX_AHEAD_S,
+    NEW_BROWSING,
+    PRODUCT_METADATA,
+    TRANSACTION,
+    TRANSACTION_TOPIC,
+)
 from fraudstream.storage import AnyPath
-from fraudstream.stream.sink import write_batch
+from fraudstream.stream.store import write_batch
 
 SCHEMAS = {BROWSING_TOPIC: NEW_BROWSING, TRANSACTION_TOPIC: TRANSACTION}
 
@@ -20,7 +27,6 @@ KEYS = {
 # One semester's browsing file has no customer_id; the transaction carries it
 OPTIONAL = {BROWSING_TOPIC: ("customer_id",), TRANSACTION_TOPIC: ()}
 
-MAX_AHEAD_S = 60
 # a message is JSON as every reader understands it; product_metadata has the single quotes of the file
 STRICT = {"allowSingleQuotes": "false"}
 # of each row: its place in Kafka and in its message's list, its JSON text, its record's time, whether it is in a list
@@ -28,7 +34,7 @@ ORIGIN = ("topic", "partition", "offset", "position", "raw_value", "sent_at", "i
 QUARANTINE_COLUMNS = ("topic", "partition", "offset", "position", "raw_value", "reason")
 
 
-def elements(messages: DataFrame) -> DataFrame:
+def explode_messages(messages: DataFrame) -> DataFrame:
     """One row for each element of each message's JSON list, with where it came from.
 
     In: Spark's Kafka source (value, topic, partition, offset, timestamp). Out: element (JSON text) and ORIGIN; an
@@ -73,13 +79,13 @@ def rejection(topic: str) -> Column:
         if name == "product_metadata":
             reasons.append((~readable_cart(), "product_metadata is no list of product_id, quantity and item_price"))
         elif type_ != "string":
-            reasons.append(((text != "") & typed(name, type_).isNull(), f"{name} cannot be read as {type_}"))
+            reasons.append(((text != "") & parsed(text, type_).isNull(), f"{name} cannot be read as {type_}"))
     return F.coalesce(*(F.when(holds, reason) for holds, reason in reasons))
 
 
 def readable_cart() -> Column:
     """Whether product_metadata is a list whose items all have a product and a quantity (boolean, never null)."""
-    cart = typed("product_metadata", PRODUCT_METADATA)
+    cart = parsed(F.col("product_metadata"), PRODUCT_METADATA)
     complete = F.forall(cart, lambda item: item.product_id.isNotNull() & item.quantity.isNotNull())
     return F.coalesce(complete & is_one_value(F.col("product_metadata")), F.lit(False))
 

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from fraudstream.errors import FraudstreamError
+from fraudstream.errors import FraudstreamError, Note
 from fraudstream.storage import AnyPath
 from fraudstream.stream.checkpoint import newest_commit
 
-Note = Callable[[str], None]
 LOOK_EVERY_S, SOON_S = 0.5, 0.1
 REMIND_EVERY_S = 30
 # Task 1 may be started later than this: the first message has ten times as long to come as any other

@@ -1,0 +1,48 @@
+"""Make the shop's data: every CSV file of the assignment, byte for byte the same for the same scale and seed."""
+
+from pathlib import Path
+
+from filelock import FileLock
+from tqdm import tqdm
+
+from fraudstream.data.generate.manifest import Manifest, check_nothing_in_the_way, is_complete, load
+from fraudstream.data.generate.shop import build
+from fraudstream.data.generate.write import write_all
+from fraudstream.errors import OutputError, SettingsError
+
+SCALES = (0.01, 20.0)
+
+
+def generate(data_dir: Path, scale: float = 1.0, seed: int = 42, progress: bool = True) -> dict[str, int]:
+    """Write all files into data_dir (made if need be) and return file name -> number of rows.
+
+    scale 1: 300,000 past and 100,000 new browsing rows. Where exactly these files are already, nothing is written.
+    Raises SettingsError for an impossible scale or seed, DataError when a file that is not the generator's own stands
+    in the way, OutputError when the folder cannot be written; in each case no file was touched.
+    """
+    if not SCALES[0] <= scale <= SCALES[1]:
+        low, high = SCALES
+        raise SettingsError(f"--scale {scale:g}: must be from {low:g} to {high:g} (1: 300,000 past browsing rows).")
+    if seed < 0:
+        raise SettingsError(f"--seed {seed}: must be 0 or more.")
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(data_dir / ".generate.lock"):
+            return _generate(data_dir, float(scale), seed, progress)
+    except OSError as error:
+        raise OutputError(
+            f"{data_dir}: the data cannot be written there ({error.strerror or error}). Free some space or mend its "
+            "permissions, or choose another folder with --data-dir."
+        ) from error
+
+
+def _generate(data_dir: Path, scale: float, seed: int, progress: bool) -> dict[str, int]:
+    before = load(data_dir)
+    check_nothing_in_the_way(data_dir, before)
+    if before is not None and before.same_origin(scale, seed) and is_complete(data_dir, before):
+        if progress:
+            tqdm.write(f"{data_dir} holds the data of scale {scale:g} and seed {seed} already: nothing to do.")
+        return before.rows
+    made = Manifest(scale, seed)
+    write_all(data_dir, build(scale, seed).files, made, progress)
+    return made.rows

@@ -1,0 +1,95 @@
+"""Kafka's server.properties, and the ports in it: the file is where the port is remembered between two starts."""
+
+import random
+import re
+import socket
+from pathlib import Path
+
+from fraudstream.errors import BrokerError, Note
+
+HOST = "127.0.0.1"
+PREFERRED_PORT = 9092
+# below the ports that systems hand out to outgoing connections, so that a remembered one is still free tomorrow
+OTHER_PORTS = range(20000, 32000)
+
+# What differs from Kafka's defaults, each with its reason. Paths are relative to the broker's folder.
+PROPERTIES = """\
+node.id=1
+process.roles=broker,controller
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+controller.quorum.voters=1@{host}:{controller_port}
+log.dirs=data
+
+# topics are created on purpose: a misspelt one is an error, not a new topic
+auto.create.topics.enable=false
+
+# retention by age looks at record timestamps, and a replay may bring old ones: bound the size instead (4 GiB a topic)
+log.retention.ms=-1
+log.retention.bytes=4294967296
+
+# one broker keeps one copy of everything
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+
+# nobody else will join: do not wait 3 s for other members of a group
+group.initial.rebalance.delay.ms=0
+
+# a killed broker is let in again only when its old session has ended: 5 s after a kill instead of 12
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+
+# 16 MB of the heap for cleaning the offsets topic instead of 128
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+def write_properties(folder: Path, taken: frozenset[int], note: Note) -> str:
+    """Writes server.properties with free ports and returns the clients' address, 127.0.0.1:port.
+
+    The port of the last start comes first, then 9092, then any free one; ports in taken are left out.
+    """
+    last = address(folder)
+    wanted = int(last.rpartition(":")[2]) if last else PREFERRED_PORT
+    port = wanted if wanted not in taken and is_free(wanted) else free_port(taken)
+    if port != wanted:
+        note(f"Port {wanted} is taken by another program: Kafka listens on {port} instead.")
+    controller_port = free_port(taken | {port})
+    text = PROPERTIES.format(host=HOST, port=port, controller_port=controller_port)
+    (folder / "server.properties").write_text(text)
+    return f"{HOST}:{port}"
+
+
+def address(folder: Path) -> str | None:
+    """The address of the last start, from its server.properties; None if there was none."""
+    path = folder / "server.properties"
+    found = re.search(r"^advertised\.listeners=PLAINTEXT://(\S+)$", path.read_text(), re.M) if path.is_file() else None
+    return found.group(1) if found else None
+
+
+def free_port(taken: frozenset[int]) -> int:
+    """A port that nobody listens on, at random so that two starts at once hardly meet."""
+    for port in random.sample(OTHER_PORTS, 200):
+        if port not in taken and is_free(port):
+            return port
+    raise BrokerError(f"No free port for Kafka on {HOST} among 200 tried. Close programs that listen there.")
+
+
+def is_free(port: int) -> bool:
+    """Whether Kafka could listen there: nobody accepts connections, and the port can be bound."""
+    with socket.socket() as client:
+        client.settimeout(1)
+        if client.connect_ex((HOST, port)) == 0:
+            return False
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does: a port in TIME_WAIT is free
+        try:
+            server.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,149 @@
+"""Fit a random forest and gradient-boosted trees on the past, compare them on its last fifth, save the better."""
+
+import tempfile
+from pathlib import Path
+
+from pyspark import SparkConf
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.classification import GBTClassifier, RandomForestClassifier
+from pyspark.ml.feature import Imputer, OneHotEncoder, StringIndexer, VectorAssembler
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from fraudstream.data import csv_files
+from fraudstream.data.frames import read_browsing, read_csv, read_labels, read_profiles
+from fraudstream.errors import DataError, Note
+from fraudstream.features import DEFAULTS, FeatureOptions, batch_features
+from fraudstream.model import FOLDER, pack
+from fraudstream.model.train.evaluate import Evaluation, evaluate, write_evaluation
+from fraudstream.runtime.spark import engine_options, is_local
+from fraudstream.schemas import PAST_FILES
+from fraudstream.settings import Settings
+
+CATEGORIES = ("time_of_day", "gender", "payment_method", "payment_status")
+NUMBERS = (
+    "l1_count",
+    "l2_count",
+    "l3_count",
+    "l1_ratio",
+    "l2_ratio",
+    "age",
+    "first_join_year",
+    "num_purchases",
+    "promo_amount",
+    "shipment_fee",
+    "shipment_location_lat",
+    "shipment_location_long",
+    "total_amount",
+    "clear_payment",
+)
+# the last fifth of the time judges what the first four fifths taught: a random split would let the future teach
+TRAIN_SHARE = 0.8
+SEED = 42
+TRAINING_OPTIONS = {"spark.sql.shuffle.partitions": "4", "spark.driver.memory": "4g"}
+CLASSIFIERS = {
+    "random_forest": lambda: RandomForestClassifier(
+        labelCol="label", weightCol="weight", numTrees=60, maxDepth=10, minInstancesPerNode=5, seed=SEED
+    ),
+    "gradient_boosted_trees": lambda: GBTClassifier(
+        labelCol="label", weightCol="weight", maxIter=40, maxDepth=5, stepSize=0.15, minInstancesPerNode=5, seed=SEED
+    ),
+}
+
+
+def train(settings: Settings, model_zip: Path | None = None, note: Note = print) -> Path:
+    """Trains on ``settings.data_dir``; returns the path of the zip (default: ``settings.model``).
+
+    Beside the zip: metrics.json and the plots. Raises DataError for missing or unusable files.
+    """
+    target = model_zip or settings.model
+    csv_files.check_files(settings.data_dir, PAST_FILES)  # before Spark takes its time to start
+    spark = _session(settings)
+    try:
+        examples = labelled_examples(spark, settings.data_dir, FeatureOptions.of(settings)).cache()
+        past, recent = split_by_time(examples)
+        _require_both_kinds(past, f"the first {TRAIN_SHARE:.0%} of the transactions")
+        note(f"Training on {past.count():,} transactions, judging on the {recent.count():,} that came after them.")
+        fitted: dict[str, PipelineModel] = {}
+        scores: dict[str, Evaluation] = {}
+        for name in CLASSIFIERS:
+            fitted[name] = pipeline(name).fit(past)
+            scores[name] = evaluate(name, fitted[name], recent)
+            note(str(scores[name]))
+        best = max(scores, key=lambda name: scores[name].area_under_pr or 0)
+        with tempfile.TemporaryDirectory() as folder:
+            saved = Path(folder) / FOLDER
+            fitted[best].write().save(saved.as_uri())
+            pack(saved, target)
+        write_evaluation(scores, best, target)
+        why = "the larger area under the precision-recall curve"
+        if scores[best].area_under_pr is None:
+            why = "the two cannot be compared, as the transactions to judge by are all of one kind"
+        note(f"Saved {best.replace('_', ' ')} as {target}: {why}.")
+        return target
+    finally:
+        spark.stop()
+
+
+def labelled_examples(spark: SparkSession, data_dir: Path, options: FeatureOptions = DEFAULTS) -> DataFrame:
+    """The past's transactions with features, label (double) and weight (double, both classes weigh the same).
+
+    Raises DataError where the past has no fraud or nothing but fraud.
+    """
+    features = batch_features(
+        read_csv(spark, data_dir, "transactions.csv"),
+        read_browsing(spark, data_dir, "browsing_behaviour.csv"),
+        read_profiles(spark, data_dir, options),
+        options,
+    )
+    labelled = features.join(
+        read_labels(spark, data_dir, "fraud_transaction.csv"), on="transaction_id", how="left"
+    ).withColumn("label", F.coalesce(F.col("is_fraud").cast("double"), F.lit(0.0)))
+    counts = _require_both_kinds(labelled, "the transactions that have a session in browsing_behaviour.csv")
+    total = sum(counts.values())
+    weight = F.when(F.col("label") == 1, total / (2 * counts[1.0])).otherwise(total / (2 * counts[0.0]))
+    return labelled.withColumn("weight", weight).drop("is_fraud")
+
+
+def _require_both_kinds(examples: DataFrame, which: str) -> dict[float, int]:
+    """label -> number of ``examples``; raises DataError where they are all of one kind."""
+    counts = dict(examples.groupBy("label").count().collect())
+    if len(counts) < 2:
+        raise DataError(
+            f"fraud_transaction.csv: {counts.get(1.0, 0)} frauds among {which} ({sum(counts.values())}). "
+            "Training needs both kinds: check transaction_id and is_fraud."
+        )
+    return counts
+
+
+def split_by_time(examples: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """The examples before the moment at which TRAIN_SHARE of them had happened, and those from it on."""
+    seconds = F.col("created_at").cast("timestamp").cast("double")
+    moment = examples.select(F.percentile(seconds, TRAIN_SHARE)).first()[0]
+    return examples.where(seconds < moment), examples.where(seconds >= moment)
+
+
+def pipeline(classifier: str) -> Pipeline:
+    """Part A's pipeline: index and encode the categories, fill the numbers, assemble, classify.
+
+    handleInvalid="keep" everywhere: a category never seen in training, or none, is predicted like any other row.
+    """
+    indexed, encoded = [f"{name}_index" for name in CATEGORIES], [f"{name}_vector" for name in CATEGORIES]
+    filled = [f"{name}_filled" for name in NUMBERS]
+    return Pipeline(
+        stages=[
+            StringIndexer(inputCols=list(CATEGORIES), outputCols=indexed, handleInvalid="keep"),
+            OneHotEncoder(inputCols=indexed, outputCols=encoded, handleInvalid="keep"),
+            Imputer(inputCols=list(NUMBERS), outputCols=filled, strategy="median"),
+            VectorAssembler(inputCols=filled + encoded, outputCol="features", handleInvalid="keep"),
+            CLASSIFIERS[classifier](),
+        ]
+    )
+
+
+def _session(settings: Settings) -> SparkSession:
+    # never on a cluster: a minute's work, and the nodes need not see the folder that the model is saved in
+    here = settings if is_local(settings) else settings.model_copy(update={"spark_master": "local[4]"})
+    conf = SparkConf().setMaster(here.spark_master).setAppName("fraudstream training")
+    conf.setAll(engine_options(here, TRAINING_OPTIONS))
+    return SparkSession.builder.config(conf=conf).getOrCreate()

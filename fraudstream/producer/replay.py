@@ -1,0 +1,131 @@
+"""Cursors over the two files of the stream: the next rows, and the transactions up to a time. No Kafka, no clock.
+
+Both go through their file once and hold no more than a batch. Source: 1.1 and 1.3.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from fraudstream.data import csv_files
+from fraudstream.data.csv_files import Row
+from fraudstream.errors import DataError
+from fraudstream.schemas import BROWSING, TRANSACTION
+
+ROWS_PER_BATCH = 200
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?", re.ASCII)
+
+
+def parse_time(text: str) -> datetime:
+    """The moment that a file's ``2024-01-01 00:21:45.282`` (with or without a fraction) names, on the shop's clock.
+
+    Raises ValueError for anything else. Spelled out, because Python 3.10 reads fractions of 3 or 6 digits only.
+    """
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a time: {text!r}")
+    day, time, fraction = match.groups()
+    return datetime.fromisoformat(f"{day} {time}.{(fraction or '0')[:6]:0<6}")
+
+
+def count_batches(path: Path, size: int = ROWS_PER_BATCH) -> int:
+    """About how many batches of ``size`` rows the file holds, by counting line ends (only a progress bar needs it)."""
+    lines, last = 0, b"\n"
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            lines += chunk.count(b"\n")
+            last = chunk[-1:]
+    data_rows = lines - 1 + (last != b"\n")
+    return -(-data_rows // size)
+
+
+class _TimeOrder:
+    """A file's rows with their parsed times, checked to be in order.
+
+    Raises DataError, naming the row, for a time that cannot be read or is earlier than the one in the row before.
+    """
+
+    def __init__(self, path: Path, columns: list[str], time_column: str) -> None:
+        self.path, self.time_column = path, time_column
+        self._rows = enumerate(csv_files.rows(path, columns), start=1)
+        self._before: tuple[datetime, str] | None = None
+
+    def __iter__(self) -> Iterator[tuple[datetime, Row]]:
+        return self
+
+    def __next__(self) -> tuple[datetime, Row]:
+        number, row = next(self._rows)
+        text = row[self.time_column]
+        try:
+            time = parse_time(text)
+        except ValueError as error:
+            raise DataError(
+                f"{self.path.name}, row {number}: {self.time_column} {text!r} cannot be read as a time "
+                "(expected one like 2024-01-01 00:21:45.282). Correct it."
+            ) from error
+        if self._before and time < self._before[0]:
+            raise DataError(
+                f"{self.path.name}, row {number}: {self.time_column} {text} is earlier than {self._before[1]} "
+                f"in the row before. Sort the file by {self.time_column}."
+            )
+        self._before = (time, text)
+        return time, row
+
+
+class BrowsingCursor:
+    """Goes through new_browsing_behaviour.csv in file order.
+
+    ``first_time`` is the event_time of the first row: no transaction before it belongs to the replay.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._rows = _TimeOrder(path, list(BROWSING), "event_time")
+        self._next: tuple[datetime, Row] | None = next(self._rows)
+        self.first_time = self._next[0]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every row has been handed out."""
+        return self._next is None
+
+    def next_rows(self, count: int = ROWS_PER_BATCH) -> list[Row]:
+        """The next ``count`` rows as strings; fewer at the end of the file, none after it. Source: 1.1."""
+        batch: list[Row] = []
+        while self._next and len(batch) < count:
+            batch.append(self._next[1])
+            self._next = next(self._rows, None)
+        return batch
+
+
+class TransactionCursor:
+    """Goes through new_transaction.csv by created_at, beginning at ``since``, the time of the first event.
+
+    ``too_early`` counts the rows created before ``since``: they belong to no batch and are passed over.
+    """
+
+    def __init__(self, path: Path, since: datetime) -> None:
+        self._rows = _TimeOrder(path, list(TRANSACTION), "created_at")
+        self.too_early = 0
+        self._next = next(self._rows, None)
+        while self._next and self._next[0] < since:
+            self.too_early += 1
+            self._next = next(self._rows, None)
+
+    def up_to(self, end: str) -> list[Row]:
+        """The rows not handed out yet whose created_at is not later than ``end``, an event_time. Source: 1.3."""
+        limit = parse_time(end)
+        batch: list[Row] = []
+        while self._next and self._next[0] <= limit:
+            batch.append(self._next[1])
+            self._next = next(self._rows, None)
+        return batch
+
+    def count_rest(self) -> int:
+        """How many rows are left, counted to the end of the file: those after the last batch are never sent."""
+        rest = 0
+        while self._next:
+            rest += 1
+            self._next = next(self._rows, None)
+        return rest

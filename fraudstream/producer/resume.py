@@ -1,0 +1,105 @@
+"""What a replay has sent, and where it goes on after it was interrupted. Source: 1.4.
+
+Batch n is message n - 1 of both topics (a batch without transactions sends an empty list), so the topics themselves
+say how far the replay has come.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from fraudstream.data.csv_files import Row
+from fraudstream.errors import BrokerError
+from fraudstream.producer.replay import ROWS_PER_BATCH, BrowsingCursor, TransactionCursor
+from fraudstream.producer.sender import RESET_REMEDY, Sender
+from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
+from fraudstream.settings import MELBOURNE
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch that both topics hold."""
+
+    number: int
+    start: str
+    end: str
+    rows: int
+    transactions: int
+    ts: int
+
+    def __str__(self) -> str:
+        clock = datetime.fromtimestamp(self.ts, MELBOURNE).strftime("%H:%M:%S")
+        return (
+            f"batch {self.number:>4}   {self.start} to {self.end}   {self.rows} rows   "
+            f"{self.transactions:>2} transactions   ts {self.ts} ({clock} Melbourne)"
+        )
+
+
+@dataclass
+class Sent:
+    """What both topics hold by now."""
+
+    batches: int = 0
+    rows: int = 0
+    transactions: int = 0
+    ts: int = 0
+
+    def add(self, start: str, end: str, rows: list[Row], transactions: list[Row], ts: int) -> Batch:
+        """Count a batch; its line to print."""
+        self.batches, self.ts = self.batches + 1, ts
+        self.rows, self.transactions = self.rows + len(rows), self.transactions + len(transactions)
+        return Batch(self.batches, start, end, len(rows), len(transactions), ts)
+
+    def __str__(self) -> str:
+        return f"{self.batches:,} batches: {self.rows:,} browsing rows and {self.transactions:,} transactions"
+
+
+def resume(
+    sender: Sender, browsing_file: Path, transaction_file: Path, batches: int | None = None
+) -> tuple[BrowsingCursor, TransactionCursor, Sent]:
+    """Cursors after what the two topics hold already, and what that is; a batch that is there by half is completed.
+
+    ``batches`` is the number after which the replay ends (None: with the file); all this does with it is to say so.
+    Raises BrokerError when the topics hold something else than the beginning of this replay.
+    """
+    browsing = BrowsingCursor(browsing_file)
+    transactions = TransactionCursor(transaction_file, since=browsing.first_time)
+    held = {topic: sender.message_count(topic) for topic in (BROWSING_TOPIC, TRANSACTION_TOPIC)}
+    if held[BROWSING_TOPIC] - held[TRANSACTION_TOPIC] not in (0, 1):
+        raise BrokerError(f"The topics hold another replay ({held} messages). {RESET_REMEDY}")
+    sent, bought = Sent(), []
+    while sent.batches < held[BROWSING_TOPIC] and (rows := browsing.next_rows(ROWS_PER_BATCH)):
+        start, end = rows[0]["event_time"], rows[-1]["event_time"]
+        bought = transactions.up_to(end)
+        sent.add(start, end, rows, bought, ts=0)
+    if not held[BROWSING_TOPIC]:
+        return browsing, transactions, sent
+    sent.ts = _same(sender, BROWSING_TOPIC, held[BROWSING_TOPIC], rows)
+    if held[TRANSACTION_TOPIC] < held[BROWSING_TOPIC]:
+        sender.send(TRANSACTION_TOPIC, [{**row, "ts": sent.ts} for row in bought], sent.ts * 1000)
+        sender.note(f"Batch {sent.batches} was sent by half: its transactions have followed now.")
+    else:
+        _same(sender, TRANSACTION_TOPIC, held[TRANSACTION_TOPIC], bought)
+    over = browsing.finished or (batches is not None and sent.batches >= batches)
+    then = (
+        f"That is everything, nothing is sent twice. {RESET_REMEDY}" if over else f"Batch {sent.batches + 1} is next."
+    )
+    sender.note(f"The topics hold {sent} already. {then}")
+    return browsing, transactions, sent
+
+
+def _same(sender: Sender, topic: str, number: int, rows: list[Row]) -> int:
+    """The ts of the topic's last message, 0 for an empty one, once its rows are known to be ``rows``."""
+    value = sender.read_message(topic, number - 1)
+    try:
+        held = json.loads(value or b"null")
+        ts = held[0].pop("ts") if held else 0
+        same = [{name: text for name, text in row.items() if name != "ts"} for row in held] == rows
+    except (ValueError, LookupError, TypeError, AttributeError):
+        same, ts = False, 0
+    if not same:
+        raise BrokerError(
+            f"{topic}: message {number} is not batch {number} of these files: another replay. {RESET_REMEDY}"
+        )
+    return ts

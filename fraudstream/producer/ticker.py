@@ -1,0 +1,63 @@
+"""A fixed beat for the producer: when the next batch goes out, and its ts. Source: 1.2 and 1.4."""
+
+import math
+import time
+from collections.abc import Callable
+
+from fraudstream.errors import Note
+
+# the first tick of a beat of a second or more comes this long after a whole second, so that no jitter of the sleep
+# can push a tick over into the next second: every second has its own ts
+AFTER_WHOLE_SECOND_S = 0.02
+
+CLOCK_STEP_S = 0.5
+
+
+class Ticker:
+    """Tick n comes at start + n × ``interval_s``, however long the work between two ticks takes: no drift.
+
+    Work that outlasts its interval is followed by the next tick at once. Ticks missed in the meantime are skipped,
+    not made up for in a burst: the beat goes on where it would have been, and no batch is dropped for it.
+    The beat runs on the monotonic clock; only ts comes from the computer's clock, which may be set while it runs.
+    """
+
+    def __init__(
+        self,
+        interval_s: float,
+        after_ts: int = 0,
+        note: Note = print,
+        *,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.interval_s, self.ts = interval_s, after_ts
+        self._note, self._now, self._monotonic, self._sleep = note, now, monotonic, sleep
+        self._offset = now() - monotonic()
+        self._tick = 0
+        self._start = monotonic()
+        if interval_s >= 1:
+            self._start += math.ceil(now()) - now() + AFTER_WHOLE_SECOND_S
+
+    def wait(self) -> int:
+        """Sleep until the next tick, then give its ts: Unix seconds (int), never smaller than the one before."""
+        early = self._start + self._tick * self.interval_s - self._monotonic()
+        if early > 0:
+            self._sleep(early)
+        missed = max(0, int(-early // self.interval_s))
+        if missed:
+            self._note(
+                f"{-early:.1f} s late (the beat is {self.interval_s:g} s): going on at once, nothing is left out."
+            )
+        self._tick += missed + 1
+        self._look_at_clock()
+        self.ts = max(self.ts, int(self._now()))
+        return self.ts
+
+    def _look_at_clock(self) -> None:
+        offset = self._now() - self._monotonic()
+        step = offset - self._offset
+        if abs(step) > CLOCK_STEP_S:
+            way = "forward" if step > 0 else "back"
+            self._note(f"The computer's clock was set {way} by {abs(step):.1f} s. ts never goes back.")
+            self._offset = offset

@@ -1,0 +1,5 @@
+"""All three notebooks at once, and what surrounds such a run.
+
+``headless`` executes them, ``reconcile`` compares what was sent with what was predicted, ``reset`` moves results aside,
+``lab`` opens JupyterLab, ``handin`` packs the executed notebooks.
+"""

@@ -1,0 +1,58 @@
+"""The check before a run: do the files and the model fit the stream? Nothing is written."""
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from fraudstream.data.check import report_files
+from fraudstream.errors import FraudstreamError
+from fraudstream.model import ModelMatch, SavedModel
+from fraudstream.model.match import HEADINGS
+from fraudstream.schemas import OFFERED
+from fraudstream.settings import PROJECT, Settings
+
+PIPED_WIDTH = 160
+OWN_MODEL = PROJECT / "models" / "my_ML_model.zip"
+
+
+def check(settings: Settings, console: Console | None = None) -> bool:
+    """Prints what is in the data folder and what the model takes; True when all of it fits.
+
+    A file that only the training reads may be missing where a model is there already.
+    Raises DataError where there is no such folder.
+    """
+    console = console or Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    unfit = report_files(settings.data_dir, settings.model.exists(), console)
+    unfit += [] if _model_fits(settings, console) else ["the model"]
+    verdict = f"Does not fit: {', '.join(unfit)}." if unfit else "All of it fits."
+    console.print(verdict, markup=False, highlight=False, soft_wrap=True)
+    return not unfit
+
+
+def _model_fits(settings: Settings, console: Console) -> bool:
+    """Prints the model's table, or why it is refused."""
+    if settings.model == OWN_MODEL and not settings.model.exists():
+        console.print("No model yet: a run trains one.")
+        return True
+    try:
+        matched = SavedModel.open(settings.model).match(OFFERED, settings.column_aliases)
+    except FraudstreamError as error:
+        console.print(f"The model is refused: {error}", markup=False, highlight=False, soft_wrap=True)
+        return False
+    console.print(*_model_table(matched), sep="\n")
+    return True
+
+
+def _model_table(matched: ModelMatch) -> list[Table | str]:
+    table = Table(title=str(matched.signature.path), title_justify="left")
+    for heading in HEADINGS:
+        table.add_column(heading)
+    for row in matched.rows():
+        table.add_row(*map(_plain, row))
+    return [table, *map(_plain, matched.notes())]
+
+
+def _plain(text: str) -> str:
+    """Text that may hold square brackets, which rich would take for markup."""
+    return text.replace("[", r"\[")

@@ -1,0 +1,219 @@
+"""The three notebooks, headless and at the same time, and the account of what they did."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from fraudstream.data import csv_files
+from fraudstream.errors import FraudstreamError
+from fraudstream.kafka.broker import stop_broker_afterwards
+from fraudstream.kafka.client import client_options
+from fraudstream.notebook.prepare import ensure_data, ensure_model
+from fraudstream.run.lock import hold_output_folder
+from fraudstream.run.reconcile import Reconciliation, reconcile
+from fraudstream.run.reset import reset
+from fraudstream.runtime.java import java
+from fraudstream.schemas import PREDICTIONS, STATIC_FILES, STREAM_FILES
+from fraudstream.settings import PROJECT, Settings
+
+NOTEBOOKS = {
+    "Task 1": PROJECT / "A2B-Task1_producer.ipynb",
+    "Task 2": PROJECT / "A2B-Task2_spark_streaming.ipynb",
+    "Task 3": PROJECT / "A2B-Task3_consumer.ipynb",
+}
+DEFAULT_BATCHES = 120
+# tables, schemas and messages that a notebook prints are for its reader, not for who watches the run
+NO_NEWS = (" ", "\t", "|", "+", "[", "{", "-RECORD", "root", "only showing")
+IDLE_S = 15
+ONCE_MORE = "{} had ended before Task 1 did: once more, it goes on."
+
+
+@dataclass
+class Watcher:
+    """Shows how far each notebook is: a moving line each on a terminal, elsewhere what the notebooks print."""
+
+    console: Console
+    progress: Progress
+
+    def add(self, name: str, cells: int) -> TaskID:
+        return self.progress.add_task(name, total=cells, said="waiting for its turn")
+
+    def reached(self, task: TaskID, cell: int) -> None:
+        self.progress.update(task, completed=cell)
+
+    def said(self, name: str, task: TaskID, text: str) -> None:
+        lines = [line for line in text.splitlines() if line.strip() and not line.startswith(NO_NEWS)]
+        for line in lines if not self.console.is_terminal else ():
+            self.console.print(f"{name}: {line}", highlight=False, markup=False, soft_wrap=True)
+        for line in lines[-1:]:
+            self.progress.update(task, said=line[:110])
+
+
+class WatchedClient(NotebookClient):
+    """A notebook client that passes on what the cells print."""
+
+    on_text: Callable[[str], None] = staticmethod(lambda text: None)
+
+    @asynccontextmanager
+    async def async_setup_kernel(self, **kwargs: Any) -> AsyncIterator[None]:
+        """As in the base class, but signals are left alone: Ctrl-C cancels all notebooks, and each ends its kernel."""
+        self.km = self.create_kernel_manager()
+        try:
+            await self.async_start_new_kernel(**kwargs)
+            await self.async_start_new_kernel_client()
+            yield
+        finally:
+            if self.km is not None:
+                await self._async_cleanup_kernel()
+
+    def process_message(self, msg, cell, cell_index):
+        if msg["msg_type"] == "stream" and msg["content"]["name"] == "stdout":
+            self.on_text(msg["content"]["text"])
+        if msg["msg_type"] == "update_display_data" and "text/html" not in msg["content"]["data"]:
+            newest = msg["content"]["data"].get("text/plain", "").splitlines()[-1:]
+            self.on_text("".join(newest))
+        return super().process_message(msg, cell, cell_index)
+
+
+def run(
+    settings: Settings, *, empty_topics: bool = False, wait_s: float = 60, console: Console | None = None
+) -> Reconciliation:
+    """Replays the stream through all three notebooks; returns the account, which is in summary.json, too.
+
+    Makes what is missing first (data, model, broker); what an earlier run left moves to ``earlier``.
+    Raises FraudstreamError when Java, a file, the model or Kafka (after ``wait_s`` seconds) is missing, before anything
+    is moved; and when a notebook does not finish.
+    """
+    console = console or Console()
+    java()
+    settings.predictions.exists()  # a storage that cannot be reached is said at once, not after the training
+    ensure_data(settings)
+    csv_files.check_files(settings.data_dir, {**STATIC_FILES, **STREAM_FILES})
+    csv_files.truth(settings.data_dir)  # a label that cannot be read is said now, not after the run
+    ensure_model(settings)
+    settings = _headless(settings)
+    with hold_output_folder(settings), stop_broker_afterwards(settings):
+        address = reset(settings, empty_topics=empty_topics, wait_s=wait_s, note=console.print)
+        console.print(f"Kafka: {address}. {settings.batches} batches, one every {settings.interval_s:g} s.")
+        with _progress(console) as progress:
+            asyncio.run(_run_all(settings, watcher := Watcher(console, progress)))
+            summary = reconcile(settings, client_options(settings))
+            if summary.unread:  # a pause of Task 1, as Kafka was away, can look like the end
+                console.print(ONCE_MORE.format("Task 2"))
+                asyncio.run(_run_one("Task 2", settings, watcher))
+                summary = reconcile(settings, client_options(settings))
+        summary.write(settings.output_dir / "summary.json")
+    console.print(_table(summary))
+    return summary
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a kernel that shall find these settings."""
+    return {**os.environ, **settings.as_environment()}
+
+
+def _headless(settings: Settings) -> Settings:
+    """The settings of a run that nobody watches: it ends by itself."""
+    return settings.model_copy(
+        update={
+            "batches": settings.batches or DEFAULT_BATCHES,
+            "idle_s": settings.idle_s or max(IDLE_S, 3 * settings.interval_s),
+        }
+    )
+
+
+async def _run_all(settings: Settings, watcher: Watcher) -> None:
+    """Task 2 listens first, so that the latencies are those of a running system; then Task 1 sends and Task 3 draws.
+
+    Task 3 is not started sooner: its patience for the first message is not meant for the time that Spark takes.
+    """
+    sent = asyncio.Event()
+    tasks = [
+        asyncio.create_task(each, name=name)
+        for name, each in {
+            "Task 2": _run_one("Task 2", settings, watcher),
+            "Task 3": _when_listening(settings, _draw(settings, watcher, sent)),
+            "Task 1": _when_listening(settings, _send(settings, watcher, sent)),
+        }.items()
+    ]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _when_listening(settings: Settings, then: Coroutine[Any, Any, None]) -> None:
+    started = settings.checkpoints / PREDICTIONS / "metadata"
+    with closing(then):
+        while not started.exists():
+            await asyncio.sleep(0.2)
+        await then
+
+
+async def _send(settings: Settings, watcher: Watcher, sent: asyncio.Event) -> None:
+    await _run_one("Task 1", settings, watcher)
+    sent.set()
+
+
+async def _draw(settings: Settings, watcher: Watcher, sent: asyncio.Event) -> None:
+    await _run_one("Task 3", settings, watcher)
+    if not sent.is_set():  # it reads the topic from its beginning: the second chart is complete
+        await sent.wait()
+        watcher.console.print(ONCE_MORE.format("Task 3"))
+        await _run_one("Task 3", settings, watcher)
+
+
+async def _run_one(name: str, settings: Settings, watcher: Watcher) -> None:
+    notebook = nbformat.read(NOTEBOOKS[name], as_version=4)
+    task = watcher.add(name, len(notebook.cells))
+    client = WatchedClient(
+        notebook,
+        timeout=None,
+        resources={"metadata": {"path": str(PROJECT)}},
+        on_cell_start=lambda cell, cell_index: watcher.reached(task, cell_index),
+    )
+    client.on_text = lambda text: watcher.said(name, task, text)
+    try:
+        # what Java says on standard error is no news; errors of the cells come as such
+        settings.logs.mkdir(parents=True, exist_ok=True)
+        with (settings.logs / "kernels.log").open("a") as log:
+            await client.async_execute(env=environment(settings), stderr=log)
+        watcher.reached(task, len(notebook.cells))
+        watcher.said(name, task, "finished")
+    except CellExecutionError as error:
+        raise FraudstreamError(f"{NOTEBOOKS[name].name} stopped: {error.ename}: {error.evalue}") from error
+    except DeadKernelError as error:
+        raise FraudstreamError(
+            f"{NOTEBOOKS[name].name} stopped: its kernel was killed, often for want of memory. See {settings.logs}."
+        ) from error
+    finally:
+        settings.notebooks.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, settings.notebooks / NOTEBOOKS[name].name)
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn(), TextColumn("{task.fields[said]}"))
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def _table(summary: Reconciliation) -> Table:
+    table = Table(title="All accounted for" if summary.complete else "NOT COMPLETE")
+    table.add_column("")
+    table.add_column("value", justify="right")
+    for name, value in summary.rows():
+        table.add_row(name, value)
+    return table

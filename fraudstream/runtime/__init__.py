@@ -1,0 +1,4 @@
+"""What must be there before anything runs: Java, the pinned jars, the options of a Spark session.
+
+Nothing here knows about the shop.
+"""

@@ -1,0 +1,141 @@
+"""The model that the training leaves: what is in it, how it was judged, and that it takes any row."""
+
+import json
+import zipfile
+from datetime import datetime, timedelta
+
+import pytest
+from pyspark.ml import PipelineModel
+from pyspark.ml.classification import GBTClassificationModel, RandomForestClassificationModel
+from pyspark.sql import functions as F
+from shop import customer, event, fraud, transaction, write_csv
+
+from fraudstream.data.frames import read_csv
+from fraudstream.errors import DataError
+from fraudstream.model import sha256
+from fraudstream.model.train.evaluate import PLOTS, evaluate, write_evaluation
+from fraudstream.model.train.fit import CATEGORIES, NUMBERS, labelled_examples, pipeline, split_by_time
+
+PNG = b"\x89PNG\r\n"
+NOON = "2024-01-01 12:00:00.000"
+
+
+@pytest.fixture(scope="module")
+def metrics(model_dir):
+    return json.loads((model_dir / "metrics.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def fitted(spark, model_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(model_dir / "my_ML_model.zip") as archive:
+        archive.extractall(folder)
+    return PipelineModel.load((folder / "my_ML_model").as_uri())
+
+
+def test_metrics_name_the_saved_model_and_the_figures_of_both(metrics, model_dir):
+    assert set(metrics) == {"saved", "sha256", "models"}
+    assert metrics["sha256"] == sha256(model_dir / "my_ML_model.zip")
+    assert set(metrics["models"]) == {"random_forest", "gradient_boosted_trees"}
+    figures = ["name", "tp", "tn", "fp", "fn", "area_under_roc", "area_under_pr", "accuracy", "precision", "recall"]
+    for model in metrics["models"].values():
+        assert list(model) == [*figures, "importance"]
+        assert set(model["importance"]) <= {*CATEGORIES, *NUMBERS}
+        assert sum(model["importance"].values()) == pytest.approx(1)
+
+
+def test_the_one_with_the_larger_area_under_the_precision_recall_curve_is_saved(metrics, fitted):
+    areas = {name: model["area_under_pr"] for name, model in metrics["models"].items()}
+    assert metrics["saved"] == max(areas, key=areas.get)
+    kinds = {"random_forest": RandomForestClassificationModel, "gradient_boosted_trees": GBTClassificationModel}
+    assert type(fitted.stages[-1]) is kinds[metrics["saved"]]
+
+
+def test_the_last_fifth_of_the_time_is_what_judges(metrics, spark, shop_dir):
+    sold = read_csv(spark, shop_dir, "transactions.csv").select("created_at", "transaction_id").orderBy("created_at")
+    frauds = {
+        row.transaction_id for row in read_csv(spark, shop_dir, "fraud_transaction.csv").where("is_fraud").collect()
+    }
+    recent = sold.collect()[-(sold.count() // 5 + 1) :]
+    for model in metrics["models"].values():
+        assert model["tp"] + model["fn"] == sum(row.transaction_id in frauds for row in recent) > 0
+        assert model["tp"] + model["fn"] + model["fp"] + model["tn"] == len(recent)
+
+
+def test_plots_are_pictures(model_dir):
+    assert {path.name for path in model_dir.iterdir()} == {"my_ML_model.zip", "metrics.json", *PLOTS}
+    assert {(model_dir / name).read_bytes()[:6] for name in PLOTS} == {PNG}
+
+
+def test_the_zip_holds_metadata_and_stages_in_one_folder(model_dir):
+    with zipfile.ZipFile(model_dir / "my_ML_model.zip") as archive:
+        names = archive.namelist()
+    assert {tuple(name.split("/")[:2]) for name in names} == {("my_ML_model", "metadata"), ("my_ML_model", "stages")}
+    assert len({name.split("/")[2] for name in names if "/stages/" in name}) == 5
+
+
+def test_every_stage_that_can_meet_an_invalid_value_keeps_it(fitted):
+    kinds = {
+        type(stage).__name__: stage.getHandleInvalid() for stage in fitted.stages if stage.hasParam("handleInvalid")
+    }
+    assert kinds == {"StringIndexerModel": "keep", "OneHotEncoderModel": "keep", "VectorAssembler": "keep"}
+
+
+def test_categories_never_seen_and_values_that_are_missing_are_predicted(fitted, spark):
+    numbers, categories = [f"1 as {name}" for name in NUMBERS], [f"'never seen' as {name}" for name in CATEGORIES]
+    missing = [f"cast(null as double) as {name}" for name in NUMBERS]
+    missing += [f"cast(null as string) as {name}" for name in CATEGORIES]
+    rows = spark.range(1).selectExpr(*numbers, *categories).unionByName(spark.range(1).selectExpr(*missing))
+    assert {row.prediction for row in fitted.transform(rows).collect()} <= {0.0, 1.0}
+    assert fitted.transform(rows).count() == 2
+
+
+def test_split_is_by_time_not_at_random(spark):
+    moments = [(datetime(2024, 1, 1) + timedelta(hours=number), number) for number in (3, 0, 9, 1, 8, 2, 7, 4, 6, 5)]
+    past, recent = split_by_time(spark.createDataFrame(moments, "created_at timestamp_ntz, number int"))
+    assert sorted(row.number for row in past.collect()) == list(range(8))
+    assert sorted(row.number for row in recent.collect()) == [8, 9]
+
+
+def write_past(folder, labels):
+    """A past of two transactions, t1 and t2, and these labels."""
+    write_csv(folder / "customer.csv", [customer(1)])
+    write_csv(folder / "transactions.csv", [transaction(f"t{i}", f"s{i}", NOON) for i in (1, 2)])
+    write_csv(folder / "browsing_behaviour.csv", [event(f"s{i}", "CO", NOON) for i in (1, 2)])
+    write_csv(folder / "fraud_transaction.csv", labels)
+    return folder
+
+
+def test_a_transaction_without_a_label_is_honest_and_both_kinds_weigh_the_same(spark, tmp_path):
+    examples = labelled_examples(spark, write_past(tmp_path, [fraud("t2"), fraud("t9")])).collect()
+    assert {row.transaction_id: (row.label, row.weight) for row in examples} == {"t1": (0.0, 1.0), "t2": (1.0, 1.0)}
+
+
+@pytest.mark.parametrize(("labels", "frauds"), [([fraud("t9")], 0), ([fraud("t1"), fraud("t2")], 2)])
+def test_labels_of_one_kind_are_refused(spark, tmp_path, labels, frauds):
+    with pytest.raises(DataError) as caught:
+        labelled_examples(spark, write_past(tmp_path, labels))
+    assert str(caught.value) == (
+        f"fraud_transaction.csv: {frauds} frauds among the transactions that have a session in browsing_behaviour.csv "
+        "(2). Training needs both kinds: check transaction_id and is_fraud."
+    )
+
+
+def test_a_last_fifth_without_fraud_judges_without_curves(fitted, spark, tmp_path):
+    honest = labelled_examples(spark, write_past(tmp_path, [fraud("t2")])).where(F.col("label") == 0)
+    scores = evaluate("random_forest", fitted, honest)
+    assert (scores.area_under_roc, scores.area_under_pr) == (None, None)
+    assert (scores.tp + scores.fn, scores.tn + scores.fp) == (0, 1)
+    assert str(scores).startswith("random forest: area under PR and ROC not known, precision ")
+    (tmp_path / "my_ML_model.zip").touch()
+    both = dict.fromkeys(("random_forest", "gradient_boosted_trees"), scores)
+    write_evaluation(both, "random_forest", tmp_path / "my_ML_model.zip")
+    figures = json.loads((tmp_path / "metrics.json").read_text())["models"]["random_forest"]
+    assert (figures["area_under_roc"], figures["area_under_pr"]) == (None, None)
+    assert (tmp_path / "roc.png").read_bytes()[:6] == PNG
+
+
+def test_both_pipelines_differ_in_the_classifier_only():
+    stages = {name: pipeline(name).getStages() for name in ("random_forest", "gradient_boosted_trees")}
+    kinds = [[type(stage) for stage in each[:-1]] for each in stages.values()]
+    assert kinds[0] == kinds[1]

@@ -1,0 +1,188 @@
+"""The notebooks in a real JupyterLab, in a real Chromium: run, watched, interrupted, restarted, ended.
+
+One person's session: the tests go on from each other in this order, and none is tried after one that failed.
+Screenshots are left in output/screenshots.
+"""
+
+import re
+
+import psutil
+import pytest
+from playwright.sync_api import sync_playwright
+
+from fraudstream.data.generate import generate
+from fraudstream.kafka import broker
+from fraudstream.settings import PROJECT, load_settings
+from tools.browser import BROWSERS, TASK_1, TASK_2, TASK_3, TASKS, Person, Server, find_browser, until
+
+SENDING, SENT = "sender.send(", "sender.close()"
+PREDICTING, FRAUDS, HEALTH, ACCOUNT, EQUAL = (
+    "say_where_it_starts(",
+    "frauds_table =",
+    "health_table =",
+    "reconcile(",
+    "batch_features(",
+)
+FIGURE, LOOP, COUNTED = "plt.subplots(", "arrivals(consumer", "consumer.close()"
+CAPTION = 0.18  # the share of the chart's height that holds its title and caption
+SCREENSHOTS = PROJECT / "output" / "screenshots"
+
+pytestmark = pytest.mark.skipif(not find_browser(), reason=f"no {', '.join(BROWSERS)} here: install Debian's chromium")
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory, model_dir):
+    """The settings of this session: a small shop, an output folder and a broker of its own."""
+    folder = tmp_path_factory.mktemp("lab")
+    generate(folder / "data", scale=0.8, progress=False)  # 400 batches: more than are sent within all limits
+    names = {"data_dir": folder / "data", "output_dir": folder / "output", "model": model_dir / "my_ML_model.zip"}
+    return load_settings(**names, spark_master="local[2]", bootstrap_servers="", batches=None, idle_s=None)
+
+
+@pytest.fixture(scope="module")
+def server(own):
+    server = Server(own.data_dir.parent, own)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def person(server):
+    with sync_playwright() as playwright:
+        person = Person(playwright, find_browser(), server)
+        yield person
+        person.close()
+
+
+@pytest.fixture(autouse=True)
+def step(request, person):
+    """One step of the session: a later one is not tried; what the person sees at a failure is kept as a picture."""
+    failed_before = request.session.testsfailed
+    if failed := getattr(person, "failed_at", None):
+        pytest.fail(f"{failed} failed: the session ended there")
+    yield
+    if request.session.testsfailed > failed_before:
+        person.failed_at = request.node.name
+        photograph(person, "failed")
+
+
+def photograph(person, name):
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    person.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def number(text, pattern):
+    """The number that stands in ``text`` at the group of ``pattern``."""
+    found = re.search(pattern, text)
+    return int(found[1].replace(",", "")) if found else -1
+
+
+def test_lab_opens_with_the_three_notebooks(person):
+    assert person.tabs() == [*TASKS]
+
+
+def test_the_chart_moves_while_its_loop_runs(person):
+    for notebook in (TASK_3, TASK_1):
+        person.do(notebook, "notebook:run-all-cells")
+    until(lambda: "batch    4 " in person.said(TASK_1, SENDING), 120, "the fourth batch")
+    person.show(TASK_3, FIGURE)
+    before = person.chart()
+    until(lambda: person.chart() != before, 20, "another picture")
+    assert person.cell(TASK_3, LOOP)["execution_count"] is None
+
+
+def test_a_view_that_was_zoomed_to_stays_while_the_chart_grows(person):
+    def kept():
+        """Whether the next batch changes the caption and nothing else."""
+        caption, lines = person.chart(bottom=CAPTION), person.chart(top=CAPTION)
+        until(lambda: person.chart(bottom=CAPTION) != caption, 20, "the next batch in the caption")
+        return person.chart(top=CAPTION) == lines
+
+    assert not kept()
+    person.zoom()
+    until(kept, 20, "the line as zoomed to, under a new caption")
+    photograph(person, "zoomed")
+    person.press("Reset")
+    until(lambda: not kept(), 20, "all of the line again, after the home button")
+
+
+def test_reports_and_health_change_in_place(person):
+    def updated():
+        return [person.said(TASK_2, code) for code in (FRAUDS, HEALTH)]
+
+    photograph(person, "chart")
+    person.do(TASK_1, "notebook:interrupt-kernel")  # its batches shall not be at their end when Task 2 is ready
+    person.do(TASK_2, "notebook:run-all-cells")
+    until(lambda: all("<td" in page for page in updated()), 150, "reports and health")
+    before = updated()
+    person.run(TASK_1, SENDING)
+    until(lambda: all(now != then for now, then in zip(updated(), before, strict=True)), 60, "the next report")
+    assert [page.count('class="fraudstream"') for page in updated()] == [1, 1]
+    for name, code in [("frauds", FRAUDS), ("health", HEALTH)]:
+        person.show(TASK_2, code)
+        photograph(person, name)
+
+
+def test_interrupted_each_notebook_comes_to_its_end_without_an_error(person):
+    person.do(TASK_1, "notebook:interrupt-kernel")
+    finished = person.cell(TASK_1, SENT)["execution_count"]
+    person.run(TASK_1, SENT)
+    until(lambda: person.cell(TASK_1, SENT)["execution_count"] not in (None, finished), 30, "what was sent")
+    assert first_batch(person) > 4
+    batches, transactions = (number(person.said(TASK_1, SENT), rf"([\d,]+) {name}") for name in ("bat", "trans"))
+    until(lambda: seen(person) == transactions, 60, f"all {transactions} transactions in the stream's health")
+    person.do(TASK_3, "notebook:interrupt-kernel")
+    until(lambda: "Saved as" in person.said(TASK_3, COUNTED), 30, "the finished chart")
+    assert number(person.said(TASK_3, COUNTED), r"([\d,]+) batches") == batches
+    assert "image/png" in person.cell(TASK_3, LOOP)["outputs"][-1]["data"]
+    person.show(TASK_3, LOOP)
+    photograph(person, "finished")
+    person.do(TASK_2, "notebook:interrupt-kernel")
+    until(lambda: "have the same features" in person.said(TASK_2, EQUAL), 120, "the end of Task 2")
+    account = person.cell(TASK_2, ACCOUNT)["outputs"][-1]["data"]["text/plain"]
+    assert f"transactions_sent={transactions}," in account and "unread=0, lost=0," in account
+    person.show(TASK_2, ACCOUNT)
+    photograph(person, "account")
+    assert [person.errors(notebook) for notebook in TASKS] == [[], [], []]
+
+
+def first_batch(person):
+    """The number of the first batch that Task 1's cell says it has sent."""
+    return number(person.said(TASK_1, SENDING), r"batch +([\d,]+) ")
+
+
+def seen(person):
+    """The transactions that Task 2 has predicted, or waits for an event of, as its panel says."""
+    health = person.said(TASK_2, HEALTH)
+    return sum(number(health, rf"<b>([\d,]+)</b><span>{fact}") for fact in ("predicted", "unmatched"))
+
+
+def test_restarted_each_notebook_goes_on_where_it_was(person, own):
+    def predicted():
+        return len(list(own.predictions.glob("batch_id=*")))
+
+    before = predicted()
+    for notebook in (TASK_2, TASK_3, TASK_1):
+        person.do(notebook, "notebook:restart-run-all")
+    until(lambda: predicted() > before, 120, "a prediction after the restart")
+    assert "Goes on after micro-batch" in person.said(TASK_2, PREDICTING)
+    assert first_batch(person) > 4
+    person.show(TASK_3, FIGURE)
+    photograph(person, "restarted")
+    assert [person.errors(notebook) for notebook in TASKS] == [[], [], []]
+
+
+def test_ctrl_c_ends_jupyterlab_its_kernels_and_the_broker(server, own):
+    family = server.family()
+    assert len(family) > 3
+    assert server.interrupt() == 0
+    assert [each for each in family if lives(each)] == []
+    assert not broker.status(own).running
+
+
+def lives(process):
+    """Whether it runs, or sleeps; one that has ended may stay listed until its parent has heard of it."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

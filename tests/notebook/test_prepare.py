@@ -1,0 +1,69 @@
+"""What notebook cells show, and what they make when it is missing."""
+
+import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
+
+from fraudstream.errors import DataError
+from fraudstream.notebook import show as notebook
+from fraudstream.notebook.prepare import STREAM_FILES, ensure_data
+from fraudstream.notebook.show import SettingsTable
+from fraudstream.run.headless import environment
+from fraudstream.schemas import FILES
+from fraudstream.settings import PROJECT, load_settings
+
+
+def test_settings_table_names_every_setting_its_value_and_its_meaning(settings):
+    rows = SettingsTable(settings).rows
+    *set_ones, empty = rows
+    names = [name for name, _, _ in set_ones] + empty[0].split(", ")
+    assert sorted(names) == sorted(settings.environment_names().values())
+    assert ("FRAUDSTREAM_INTERVAL_S", "1.0", "seconds between two batches") in rows
+    assert "FRAUDSTREAM_BATCHES" in empty[0]
+    assert all(value and meaning for _, value, meaning in set_ones)
+
+
+def test_settings_table_escapes_what_html_would_read():
+    table = SettingsTable(load_settings(spark_master="<b>local</b>"))
+    assert "&lt;b&gt;local&lt;/b&gt;" in table._repr_html_()
+
+
+def test_a_project_without_data_makes_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(notebook, "PROJECT", tmp_path)
+    ensure_data(load_settings(data_dir=tmp_path / "data"))
+    assert {path.name for path in (tmp_path / "data").glob("*.csv")} == set(FILES)
+    assert capsys.readouterr().out.startswith(f"No data yet: making them in {tmp_path / 'data'} ...")
+
+
+@pytest.mark.parametrize("there", STREAM_FILES)
+def test_somebody_s_own_data_are_never_filled_up(tmp_path, monkeypatch, there):
+    monkeypatch.setattr(notebook, "PROJECT", tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / there).touch()
+    (missing,) = set(STREAM_FILES) - {there}
+    with pytest.raises(DataError, match=f"^{missing}: not found in "):
+        ensure_data(load_settings(data_dir=tmp_path / "data"))
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [there]
+
+
+def test_another_data_folder_is_never_filled(tmp_path):
+    with pytest.raises(DataError, match=r"^new_browsing_behaviour.csv, new_transaction.csv: not found in "):
+        ensure_data(load_settings(data_dir=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_logs_go_to_a_file_and_never_into_the_notebook(settings):
+    cells = [
+        "from fraudstream.notebook.prepare import prepare\nfrom fraudstream.settings import load_settings",
+        "for _ in range(2):\n    prepare(load_settings(), data=False)",
+        "import logging\nlogging.exception('KeyboardInterrupt while sending command.')",  # as py4j does
+        "logging.getLogger('kafka').warning('a warning')",
+    ]
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, resources={"metadata": {"path": str(PROJECT)}}).execute(env=environment(settings))
+    assert [output for cell in notebook.cells for output in cell.outputs] == []
+    lines = (settings.logs / "notebooks.log").read_text().splitlines()
+    assert [line for line in lines if line.endswith(("sending command.", "WARNING kafka: a warning"))] == [
+        lines[0],
+        lines[-1],
+    ]

@@ -1,0 +1,180 @@
+"""`python -m fraudstream run`: the three notebooks at once, on a small shop, a real Kafka and a student's model.
+
+The stream has a payment method and customers that the model has never seen.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+from batch_twin import features_of_new
+from messages import sender
+from PIL import Image
+from shop import change
+from stream_files import records
+from students import at_the_door, labelled_past, own_probabilities, predicted, saved, students_pipeline, students_rows
+
+from fraudstream.kafka.client import recreate_topics
+from fraudstream.schemas import BROWSING_TOPIC, TOPICS, TRANSACTION_TOPIC
+from fraudstream.settings import PROJECT, Settings
+
+BATCHES = 10
+
+
+def run(output, data, model, broker):
+    """The command as a user gives it; nothing of the settings comes from the tests' own environment."""
+    inherited = {name: value for name, value in os.environ.items() if name not in Settings.environment_names().values()}
+    own = {
+        "FRAUDSTREAM_OUTPUT_DIR": output,
+        "FRAUDSTREAM_DATA_DIR": data,
+        "FRAUDSTREAM_MODEL": model,
+        "FRAUDSTREAM_IDLE_S": 4,
+        "KAFKA_BOOTSTRAP_SERVERS": broker,
+        "SPARK_MASTER": "local[2]",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "fraudstream",
+        "run",
+        "--batches",
+        str(BATCHES),
+        "--interval",
+        "0.3",
+        "--empty-topics",
+    ]
+    environment = inherited | {name: str(value) for name, value in own.items()}
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=280)
+
+
+@dataclass
+class Finished:
+    """A run that has ended with exit code 0."""
+
+    output: Path
+    printed: str
+    summary: dict
+
+    def notebook(self, name: str) -> str:
+        """All outputs of an executed notebook, as text."""
+        notebook = nbformat.read(self.output / "notebooks" / name, as_version=4)
+        outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+        assert "error" not in {output.output_type for output in outputs}
+        return "\n".join(output.get("text") or json.dumps(output.get("data", {})) for output in outputs)
+
+
+@pytest.fixture(scope="module")
+def strange_shop(shop_dir, tmp_path_factory):
+    """The generated shop with a payment method of its own in the stream, and a fourth of its customers not known."""
+    folder = shutil.copytree(shop_dir, tmp_path_factory.mktemp("strange") / "shop")
+    change(folder / "new_transaction.csv", "payment_method", lambda method: method.replace("Gopay", "Kredivo"))
+    change(folder / "customer.csv", "customer_id", lambda number: number if int(number) % 4 else f"-{number}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def students_model(spark, shop_dir, tmp_path_factory):
+    """A zip whose indexers would skip what they do not know."""
+    fitted = students_pipeline("skip").fit(students_rows(labelled_past(spark, shop_dir)))
+    return saved(fitted, tmp_path_factory.mktemp("student") / "my_ML_model.zip")
+
+
+@pytest.fixture(scope="module")
+def finished(broker, strange_shop, students_model, tmp_path_factory):
+    """A run after an earlier one: its results and messages are still there."""
+    output = tmp_path_factory.mktemp("run") / "output"
+    (output / "predictions" / "batch_id=0").mkdir(parents=True)
+    (output / "predictions" / "batch_id=0" / "part-0.parquet").write_bytes(b"of an earlier run")
+    (output / "summary.json").write_text("of an earlier run")
+    recreate_topics({"bootstrap_servers": [broker]})
+    with sender(broker) as send:
+        send(BROWSING_TOPIC, [{"session_id": "of an earlier run"}])
+    ended = run(output, strange_shop, students_model, broker)
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+    return Finished(output, ended.stdout, json.loads((output / "summary.json").read_text()))
+
+
+def test_every_transaction_sent_is_predicted_or_accounted_for(finished):
+    summary = finished.summary
+    accounted = [summary[name] for name in ("predicted", "late", "unmatched", "quarantined_transactions", "lost")]
+    assert summary["transactions_sent"] == sum(accounted) == summary["predicted"] > 50
+    assert (summary["batches"], summary["events"]) == (BATCHES, 200 * BATCHES)
+    assert 0 < summary["seconds_p50"] <= summary["seconds_p95"]
+    assert summary["precision"] is not None
+    assert "All accounted for" in finished.printed
+
+
+def test_the_student_s_model_predicts_every_transaction_as_by_itself(
+    spark, finished, strange_shop, students_model, tmp_path
+):
+    stream = features_of_new(spark, strange_shop)
+    stored = spark.read.parquet(str(finished.output / "predictions")).collect()
+    found = {row.transaction_id: row for row in sorted(stored, key=lambda row: row.batch_id)}
+    door = at_the_door(students_model, tmp_path)
+    own, all_rows = own_probabilities(door, stream), predicted(door, stream)
+    assert len(found) == finished.summary["predicted"]
+    expected = {key: list(all_rows[key].probability) for key in found}
+    assert {key: row.probability for key, row in found.items()} == expected
+    known = {key for key, row in found.items() if not row.imputed}
+    assert known == found.keys() & own.keys()  # the others it would have dropped
+    assert finished.summary["imputed"] == len(found) - len(known) > 10 < len(known)
+
+
+def test_topics_hold_this_run_s_batches_and_nothing_older(finished, broker):
+    sent = [[json.loads(record.value) for record in records(broker, topic)] for topic in TOPICS]
+    assert [len(batches) for batches in sent] == [BATCHES, BATCHES]
+    assert sum(len(batch) for batch in sent[1]) == finished.summary["transactions_sent"]
+
+
+def test_what_an_earlier_run_left_lies_aside(finished):
+    (earlier,) = (finished.output / "earlier").iterdir()
+    assert (earlier / "summary.json").read_text() == "of an earlier run"
+    assert (earlier / "predictions" / "batch_id=0" / "part-0.parquet").read_bytes() == b"of an earlier run"
+    assert f"What the last replay left is in {earlier} now." in finished.printed.replace("\n", "")
+
+
+def test_the_notebook_of_task_1_shows_what_it_sent(finished):
+    text = finished.notebook("A2B-Task1_producer.ipynb")
+    assert re.search(rf"batch +{BATCHES} +2024-01-01 ", text)
+
+
+def test_the_notebook_of_task_2_shows_schema_predictions_and_reports(finished):
+    text = finished.notebook("A2B-Task2_spark_streaming.ipynb")
+    assert " |-- num_purchases: integer" in text
+    assert re.search(r"\|transaction_id\|.*\|prediction\|\n\+[-+]+\n\|.*\|[01]\.0\|", text.replace(" ", ""))
+    for report in ("Frauds (prediction = 1) in the last 2 minutes", "Quantity of products", "Top 20 products"):
+        (shown,) = [line for line in text.splitlines() if report in line and "text/html" in line]
+        assert "<table" in shown
+        assert "updated" in shown
+
+
+def test_the_notebook_of_task_3_shows_the_count_and_its_chart_is_kept(finished, broker):
+    sent = [row for record in records(broker, TRANSACTION_TOPIC) for row in json.loads(record.value)]
+    successful = sum(row["payment_status"] == "Success" for row in sent)
+    text = finished.notebook("A2B-Task3_consumer.ipynb")
+    assert f"{BATCHES} batches, {len(sent)} transactions, {successful} successful." in text
+    assert Image.open(finished.output / "successful_transactions.png").size[0] > 300
+
+
+def test_a_notebook_that_fails_fails_the_run(broker, shop_dir, students_model, tmp_path):
+    data = shutil.copytree(shop_dir, tmp_path / "data")
+    with (data / "product.csv").open("a+") as file:
+        file.seek(0)
+        twice = file.readlines()[1]
+        file.write(twice)
+    ended = run(tmp_path / "output", data, students_model, broker)
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (
+        1,
+        "FraudstreamError: A2B-Task2_spark_streaming.ipynb stopped: DataError: product.csv: id "
+        f"{twice.split(',')[0]} stands in several rows. Keep one row of each.",
+    )
+    assert not (tmp_path / "output" / "summary.json").exists()
+    notebook = nbformat.read(tmp_path / "output" / "notebooks" / "A2B-Task2_spark_streaming.ipynb", as_version=4)
+    assert "error" in {output.output_type for cell in notebook.cells for output in cell.get("outputs", [])}
