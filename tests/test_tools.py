@@ -15,7 +15,8 @@ from tools.clean import generated_data, trained_model
 @pytest.fixture
 def clone(tmp_path):
     """What set-up needs of a clone."""
-    for name in ("tools/setup.sh", "requirements.txt", "fraudstream/runtime/java.py", "fraudstream/__init__.py", "fraudstream/errors.py"):
+    package = ("__init__.py", "errors.py", "runtime/__init__.py", "runtime/java.py")
+    for name in ("tools/setup.sh", "requirements.txt", *(f"fraudstream/{each}" for each in package)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT / name, tmp_path / name)
     return tmp_path
