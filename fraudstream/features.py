@@ -81,10 +81,23 @@ def part_of_day(midpoint: str = DEFAULTS.midpoint) -> Column:
     return name
 
 
+def session_minutes() -> Column:
+    """session_minutes (double): from the session's first event to the checkout, to the millisecond."""
+    return F.expr("timestampdiff(MILLISECOND, first_browsed_at, created_at) / 60000")
+
+
 def with_session_features(sessions: DataFrame, options: FeatureOptions = DEFAULTS) -> DataFrame:
-    """Adds l1_ratio, l2_ratio (double, percent) and time_of_day (string) to counts and span; drops the span."""
+    """Adds l1_ratio, l2_ratio (double, percent), time_of_day (string), session_minutes (double); drops the span.
+
+    In: created_at, the counts of ``event_counts`` and the span of ``session_span``.
+    """
     return sessions.withColumns(
-        {"l1_ratio": percentage("l1"), "l2_ratio": percentage("l2"), "time_of_day": part_of_day(options.midpoint)}
+        {
+            "l1_ratio": percentage("l1"),
+            "l2_ratio": percentage("l2"),
+            "time_of_day": part_of_day(options.midpoint),
+            "session_minutes": session_minutes(),
+        }
     ).drop("first_browsed_at", "last_browsed_at")
 
 
@@ -137,6 +150,20 @@ def with_customer_features(
         )
         .drop("birthdate", "first_join_date", "purchased_at")
     )
+
+
+def with_options(transactions: DataFrame, options: FeatureOptions) -> DataFrame:
+    """Replaces the features whose definition ``options`` choose otherwise than the default; unchanged by default.
+
+    In: age, num_purchases, time_of_day and what they are computed from (created_at, the span, a profile's columns).
+    """
+    other = {
+        "time_of_day": (options.midpoint != DEFAULTS.midpoint, part_of_day(options.midpoint)),
+        "age": (options.age != DEFAULTS.age, age_in_years(options.age)),
+        "num_purchases": (options.purchases != DEFAULTS.purchases, purchases_counted(options.purchases)),
+    }
+    changed = {name: column for name, (differs, column) in other.items() if differs}
+    return transactions.withColumns(changed) if changed else transactions
 
 
 def batch_features(

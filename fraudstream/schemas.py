@@ -83,6 +83,8 @@ SESSION_FEATURES: Schema = {
     "l1_ratio": "double",
     "l2_ratio": "double",
     "time_of_day": "string",
+    # our own addition to part A: from the session's first event to the checkout
+    "session_minutes": "double",
 }
 # time_of_day: each part of the day with the hour at which it begins, in order
 PARTS_OF_DAY = {"night": 0, "morning": 6, "afternoon": 12, "evening": 18}

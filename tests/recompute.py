@@ -29,6 +29,8 @@ def features(data_dir: Path) -> pd.DataFrame:
     hour = (span["min"] + (span["max"] - span["min"]) / 2).dt.hour
     counts["l1_ratio"], counts["l2_ratio"] = 100 * counts.l1_count / total, 100 * counts.l2_count / total
     counts["time_of_day"] = hour.floordiv(6).map({0: "night", 1: "morning", 2: "afternoon", 3: "evening"})
+    checkout = sold.set_index("transaction_id")["at"]
+    counts["session_minutes"] = (checkout - span["min"]).dt.total_seconds() / 60
     return counts.join(_of_customers(data_dir, sold))
 
 

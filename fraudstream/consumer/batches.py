@@ -10,11 +10,17 @@ from typing import Any
 from kafka import KafkaConsumer
 
 from fraudstream.errors import DataError, Note
+from fraudstream.settings import FIRST_MESSAGE_FACTOR
 
 POLL_MS, BROWSER_S, NOTE_AFTER_S = 100, 0.05, 10
-FIRST_PATIENCE = 10
 
 Batch = tuple[int, list[dict[str, Any]]]
+
+
+def first_message(consumer: KafkaConsumer) -> Any | None:
+    """The first message of the topic, if one arrives within a second; reading begins anew with ``arrivals``."""
+    messages = [message for several in consumer.poll(timeout_ms=1000, max_records=1).values() for message in several]
+    return messages[0] if messages else None
 
 
 def read_batch(message: Any) -> Batch:
@@ -36,8 +42,8 @@ def read_batch(message: Any) -> Batch:
     return ts, rows
 
 
-async def arrivals(consumer: KafkaConsumer, idle_s: float | None, note: Note = print) -> AsyncIterator[list[Batch]]:
-    """What has arrived since the last look, from the beginning of the topic: (ts, rows) of each message in order.
+async def arrivals(consumer: KafkaConsumer, idle_s: float | None, note: Note = print) -> AsyncIterator[list[Any]]:
+    """The messages since the last look, from the beginning of the topic, in order; each is a batch (``read_batch``).
 
     Ends after ``idle_s`` seconds without a message, or ten times as long when there has been none at all, as the
     producer may start later (None: only when interrupted). A message that is no batch is said in one line and left out.
@@ -47,24 +53,26 @@ async def arrivals(consumer: KafkaConsumer, idle_s: float | None, note: Note = p
     """
     if consumer.assignment():
         consumer.seek_to_beginning()
-    limit_s, quiet_since, said = math.inf if idle_s is None else FIRST_PATIENCE * idle_s, time.monotonic(), False
+    limit_s, quiet_since, said = math.inf if idle_s is None else FIRST_MESSAGE_FACTOR * idle_s, time.monotonic(), False
     while (quiet_s := time.monotonic() - quiet_since) < limit_s:
         await asyncio.sleep(BROWSER_S)
         messages = [message for several in consumer.poll(timeout_ms=POLL_MS).values() for message in several]
         if messages:
             limit_s, quiet_since, said = math.inf if idle_s is None else idle_s, time.monotonic(), False
-            yield _batches(messages, note)
+            yield _good(messages, note)
         elif quiet_s > NOTE_AFTER_S and not said:
             said = True
             note(f"No message for {quiet_s:.0f} s: still listening. Interrupt the cell to end.")
     note(f"No message for {quiet_s:.0f} s: the chart ends here.")
 
 
-def _batches(messages: list[Any], note: Note) -> list[Batch]:
-    batches = []
+def _good(messages: list[Any], note: Note) -> list[Any]:
+    good = []
     for message in messages:
         try:
-            batches.append(read_batch(message))
+            read_batch(message)
         except DataError as error:
             note(str(error))
-    return batches
+        else:
+            good.append(message)
+    return good

@@ -7,37 +7,36 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.dates as dates
-from matplotlib import rcParams
+import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from fraudstream.settings import MELBOURNE
 
-LINE_COLOUR, QUIET_COLOUR = "#1f5a96", "#5f6b76"
+# readable on white and on black: the page's own background shows through
+LINE_COLOUR, MEAN_COLOUR, QUIET_COLOUR = "#2f7bc4", "#d9822b", "#808890"
 MARGIN, LEAST_MARGIN_S = 0.02, 1.0
 PNG_DPI = 150
-# redrawn once a second, an hour of it is 3,600 points (benchmarks/chart.py): fixed places instead of a layout engine,
-# dots only while they can be told apart, and the line rasterized in pieces, without what moves it by half a pixel
-MARGINS = {"left": 0.08, "right": 0.96, "bottom": 0.14, "top": 0.82}
-DOTS_UP_TO = 300
-PIECE, UNSEEN_PIXELS = 200, 0.5
-# not quite opaque: of such a figure matplotlib sends whole pictures to the page, not what has changed since the one
-# before. The page drops a picture when the next comes too soon, and would miss its changes
-PAPER = (1, 1, 1, 0.99)
+# redrawn once per second, an hour of it is 3,600 points: fixed places instead of a layout engine
+MARGINS = {"left": 0.08, "right": 0.96, "bottom": 0.14, "top": 0.80}
+DOTS_UP_TO, DENSE_FROM = 120, 300
+MEAN_OF = 10
 
 
 class SuccessChart:
-    """Keeps a line up to date: one point a batch, in the order of ts, over Melbourne time.
+    """Keeps the line chart of ``line`` up to date: one point per batch, in the order of ts, over Melbourne time.
 
-    Batches of several partitions may arrive out of turn. Two with the same ts stay two points. Redrawing moves the
-    line's data and nothing else, and the view stays where the user has zoomed or panned to until the toolbar's home
-    button is pressed.
+    Batches of several partitions may arrive out of order. Two with the same ts stay two points. A pale line shows all
+    transactions, another the mean of the last ten batches. The view stays where the user has zoomed or panned to until
+    the toolbar's home button is pressed.
     """
 
     def __init__(self, line: Line2D) -> None:
         self.line, self.axes, self.figure = line, line.axes, line.axes.figure
+        self.turn = threading.RLock()
+        self._all = self.axes.plot([], [], label="all transactions per batch")[0]
+        self._mean = self.axes.plot([], [], label=f"successful, mean of {MEAN_OF} batches")[0]
         self._caption = self.axes.text(0, 1.03, "", transform=self.axes.transAxes)
-        self._turn = threading.RLock()
         self._answer_in_turn()
         self._dress()
         self._keep_picture(False)
@@ -46,62 +45,75 @@ class SuccessChart:
     @property
     def successes(self) -> int:
         """Successful transactions of all batches."""
-        return self._successes
+        return sum(self.counts)
+
+    @property
+    def transactions(self) -> int:
+        """Transactions of all batches."""
+        return sum(self.all_counts)
 
     def clear(self) -> None:
-        """Begin again without points."""
-        with self._turn:
-            self._clear()
-
-    def _clear(self) -> None:
-        self.ts: list[int] = []
-        self.counts: list[int] = []
-        self.transactions = self._successes = 0
-        self._x: list[float] = []
-        self._caption.set_text("waiting for the first batch")
-        self.line.set_data([], [])
-        now = dates.date2num(datetime.now(MELBOURNE))
-        self.axes.set_xlim(now, now + 60 / dates.SEC_PER_DAY, auto=True)
-        self.axes.set_ylim(0, 10, auto=True)
+        """Begins again without points."""
+        with self.turn:
+            self.ts: list[int] = []
+            self.times: list[float] = []
+            self.counts: list[int] = []
+            self.all_counts: list[int] = []
+            self._successes = self._transactions = 0
+            self._caption.set_text("waiting for the first batch")
+            for each in (self.line, self._all, self._mean):
+                each.set_data([], [])
+            now = dates.date2num(datetime.now(MELBOURNE))
+            self.axes.set_xlim(now, now + 60 / dates.SEC_PER_DAY, auto=True)
+            self.axes.set_ylim(0, 10, auto=True)
 
     def add(self, ts: int, successes: int, transactions: int) -> None:
         """A batch sent at ``ts`` (Unix seconds) with so many successful transactions among all of its own."""
         moment = datetime.fromtimestamp(ts, MELBOURNE)
         place = bisect_right(self.ts, ts)
         self.ts.insert(place, ts)
-        self._x.insert(place, float(dates.date2num(moment)))
+        self.times.insert(place, float(dates.date2num(moment)))
         self.counts.insert(place, successes)
-        self.transactions += transactions
+        self.all_counts.insert(place, transactions)
         self._successes += successes
-        rate = f"{self.successes / self.transactions:.0%}" if self.transactions else "none yet"
-        with self._turn:
+        self._transactions += transactions
+        share = f"{self._successes / self._transactions:.0%}" if self._transactions else "none yet"
+        with self.turn:
             self._caption.set_text(
                 f"last batch at {moment:%H:%M:%S}: {successes} of {transactions} transactions successful   |   "
-                f"all {len(self.counts):,} batches: {self.successes:,} of {self.transactions:,} ({rate})"
+                f"all {len(self.counts):,} batches: {self._successes:,} of {self._transactions:,} ({share})"
             )
 
     def draw(self) -> None:
-        """Show the points added since the last call. Called from a running cell, so it draws at once, not when idle."""
+        """Shows the points added since the last call; drawn at once, as it is called from a running cell."""
         if self.counts:
-            with self._turn:
-                self._draw()
+            with self.turn:
+                self.line.set_data(self.times, self.counts)
+                self.follow()
+                self.figure.canvas.draw()
 
-    def _draw(self) -> None:
-        self.line.set_data(self._x, self.counts)
+    def follow(self) -> None:
+        """Brings the other lines and the view up to date with the points; the view only where nobody has zoomed."""
+        if not self.counts:
+            return
+        dense = len(self.counts) > DENSE_FROM
         self.line.set_marker("o" if len(self.counts) <= DOTS_UP_TO else "")
+        self.line.set(alpha=0.35 if dense else 1, linewidth=0.8 if dense else 1.6)
+        self._all.set_data(self.times, self.all_counts)
+        self._mean.set_data(self.times, _running_mean(self.counts))
         if self.axes.get_autoscalex_on():
-            first, last = min(self._x), max(self._x)
+            first, last = min(self.times), max(self.times)
             margin = max(MARGIN * (last - first), LEAST_MARGIN_S / dates.SEC_PER_DAY)
             self.axes.set_xlim(first - margin, last + margin, auto=True)
         if self.axes.get_autoscaley_on():
-            self.axes.set_ylim(0, max(self.counts) * 1.15 + 1, auto=True)
+            top = max(self.all_counts) * 1.15 + 1
+            self.axes.set_ylim(-0.03 * top, top, auto=True)  # a dot at zero is seen whole
         self.axes.set_xlabel(f"ts: when the batch was sent, Melbourne time, {self._day()}")
-        self.figure.canvas.draw()
 
     def save(self, path: Path) -> Path:
-        """Write the chart as PNG, all points in view; the path."""
+        """Writes the chart as PNG, all points in view; the path."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._turn:
+        with self.turn:
             self.axes.autoscale(True)
             self._keep_picture(True)
             self.draw()
@@ -110,7 +122,7 @@ class SuccessChart:
         return path
 
     def _answer_in_turn(self) -> None:
-        """Let what the page asks for (zoom, pan, a new drawing) wait while a drawing is being made, and the other way.
+        """Lets what the page asks for (zoom, pan, a new drawing) wait while a drawing is made, and the other way round.
 
         JupyterLab asks it of a second thread of a busy kernel, and matplotlib knows nothing of threads: drawing both at
         once, they send pictures with half of the line, or none.
@@ -121,7 +133,7 @@ class SuccessChart:
         answer = manager.handle_json
 
         def answer_in_turn(question: dict[str, Any]) -> None:
-            with self._turn:
+            with self.turn:
                 answer(question)
 
         manager.handle_json = answer_in_turn
@@ -135,17 +147,20 @@ class SuccessChart:
 
     def _dress(self) -> None:
         axes = self.axes
-        rcParams["agg.path.chunksize"] = PIECE
-        rcParams["path.simplify_threshold"] = UNSEEN_PIXELS
         self.figure.canvas.header_visible = False  # ipympl's "Figure 1"
-        self.figure.set_facecolor(PAPER)
+        self.figure.set_facecolor("none")
+        axes.set_facecolor("none")
         self.figure.set_layout_engine("none")
         self.figure.subplots_adjust(**MARGINS)
-        self.line.set(color=LINE_COLOUR, linewidth=1.6, solid_joinstyle="bevel", markersize=3.5)
+        self.line.set(color=LINE_COLOUR, linewidth=1.6, markersize=3.5, zorder=3)
+        self._all.set(color=QUIET_COLOUR, linewidth=0.9, alpha=0.45, zorder=2)
+        self._mean.set(color=MEAN_COLOUR, linewidth=1.8, zorder=4)
         self._caption.set(color=QUIET_COLOUR, fontsize=9.5)
-        axes.set_title("Successful transactions in each batch", loc="left", fontsize=15, fontweight="bold", y=1.1)
-        axes.set_xlabel("ts: when the batch was sent, Melbourne time", color=QUIET_COLOUR)
-        axes.set_ylabel("successful transactions", color=QUIET_COLOUR)
+        axes.set_title(
+            "Successful transactions per batch", loc="left", fontsize=15, fontweight="bold", y=1.1, color=QUIET_COLOUR
+        )
+        axes.xaxis.label.set_color(QUIET_COLOUR)
+        axes.yaxis.label.set_color(QUIET_COLOUR)
         axes.xaxis.set_label_coords(0.5, -0.11)
         axes.yaxis.set_label_coords(-0.055, 0.5)
         axes.xaxis.set_major_locator(dates.AutoDateLocator(tz=MELBOURNE, minticks=4, maxticks=9))
@@ -153,10 +168,19 @@ class SuccessChart:
         axes.fmt_xdata = dates.DateFormatter("%H:%M:%S", tz=MELBOURNE)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         axes.tick_params(colors=QUIET_COLOUR, length=0, pad=7)
-        axes.grid(color="#e3e7ea", linewidth=0.8)
+        axes.grid(color=QUIET_COLOUR, alpha=0.22, linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.spines["bottom"].set_color("#b8c0c7")
+        axes.spines["bottom"].set(color=QUIET_COLOUR, alpha=0.6)
+        axes.legend(loc="upper left", ncols=3, frameon=False, fontsize=9, labelcolor=QUIET_COLOUR)
+
+
+def _running_mean(counts: list[int]) -> np.ndarray:
+    """For each batch the mean of it and the nine before it, of fewer at the beginning."""
+    sums = np.concatenate(([0.0], np.cumsum(counts)))
+    ends = np.arange(1, len(counts) + 1)
+    begins = np.maximum(0, ends - MEAN_OF)
+    return (sums[ends] - sums[begins]) / (ends - begins)
 
 
 def _whole_seconds(x: float, place: int | None = None) -> str:

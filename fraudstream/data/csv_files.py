@@ -70,6 +70,20 @@ def rows(path: Path, columns: Iterable[str]) -> Iterator[Row]:
     return _rows(path, names)
 
 
+def checked_rows(path: Path, columns: Iterable[str], reader: csv.DictReader) -> Iterator[Row]:
+    """The rows of ``reader``, an open DictReader of ``path``; raises DataError as ``rows`` does."""
+    names = check_header(path, columns)
+    _ = reader.fieldnames  # reads the header line
+    reader.fieldnames = names
+    try:
+        for number, row in enumerate(reader, start=1):
+            if None in row or None in row.values():
+                raise _wrong_length(path, number, names, len([*filter(None.__ne__, row.values())]))
+            yield row
+    except csv.Error as error:
+        raise DataError(f"{path.name}: not a readable CSV ({error}). Check the quotes around its values.") from error
+
+
 def frauds(path: Path) -> set[str]:
     """transaction_id of every row of fraud_transaction.csv (or new_fraud_transaction.csv) that says fraud.
 
@@ -101,11 +115,15 @@ def _rows(path: Path, names: list[str]) -> Iterator[Row]:
     next(records)
     for number, record in enumerate(records, start=1):
         if len(record) != len(names):
-            raise DataError(
-                f"{path.name}, row {number}: {len(record)} fields, the header has {len(names)} ({', '.join(names)}). "
-                "Correct the row (commas inside a value need quotes around it)."
-            )
+            raise _wrong_length(path, number, names, len(record))
         yield dict(zip(names, record, strict=True))
+
+
+def _wrong_length(path: Path, number: int, names: list[str], found: int) -> DataError:
+    return DataError(
+        f"{path.name}, row {number}: {found} fields, the header has {len(names)} ({', '.join(names)}). "
+        "Correct the row (commas inside a value need quotes around it)."
+    )
 
 
 def _records(path: Path) -> Iterator[list[str]]:

@@ -1,12 +1,12 @@
 """Which column of the stream each column of the model is, and what stands in for a value that it does not know."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 
 from fraudstream.errors import ModelError, SettingsError
 from fraudstream.model.aliases import normal, spellings
 from fraudstream.model.signature import ANY, CATEGORY, NUMBER, ModelInput, ModelSignature
+from fraudstream.runtime.table import Table
 from fraudstream.schemas import PARTS_OF_DAY
 
 NUMERIC = frozenset({"int", "bigint", "double", "float", "smallint", "tinyint"})
@@ -89,18 +89,15 @@ class ModelMatch:
         """One row a column of the model: HEADINGS."""
         return [pair.row() for pair in self.columns]
 
+    def table(self) -> Table:
+        """The rows and notes as a table."""
+        return Table(HEADINGS, self.rows(), self.notes())
+
     def __repr__(self) -> str:
-        table = [HEADINGS, *self.rows()]
-        widths = [max(len(row[column]) for row in table) for column in range(len(HEADINGS))]
-        lines = [
-            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in table
-        ]
-        return "\n".join([*lines, *self.notes()])
+        return repr(self.table())
 
     def _repr_html_(self) -> str:
-        body = "".join(_line(row, "td") for row in self.rows())
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes())
-        return f"<table><thead>{_line(HEADINGS, 'th')}</thead><tbody>{body}</tbody></table>{notes}"
+        return self.table()._repr_html_()
 
 
 def match(
@@ -148,8 +145,3 @@ def _check_type(signature: ModelSignature, pair: ColumnMatch) -> None:
             f"{signature.path}: {name} of the model is one of {', '.join(wanted.labels)}; the stream's time_of_day is "
             f"one of {', '.join(PARTS_OF_DAY)}. Train it with these words."
         )
-
-
-def _line(texts: Iterable[str], tag: str) -> str:
-    cells = (f'<{tag} style="text-align:left">{escape(text)}</{tag}>' for text in texts)
-    return f"<tr>{''.join(cells)}</tr>"

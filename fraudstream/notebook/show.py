@@ -1,46 +1,48 @@
-"""What notebook cells show: the settings, and the source of a function."""
+"""What notebook cells show: the settings that the notebook uses, a function's source, how to reproduce the run."""
 
-import html
 import inspect
+import os
+import platform
+import shutil
+import subprocess
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 from IPython.display import Code, display
 
-from fraudstream.settings import Settings
+from fraudstream.data.generate import manifest
+from fraudstream.runtime.table import Table
+from fraudstream.settings import PROJECT, Settings
 
 
-class SettingsTable:
-    """The settings as a table: in Jupyter HTML, elsewhere text. Those that are empty stand by name in a last row."""
-
-    def __init__(self, settings: Settings) -> None:
-        names = settings.environment_names()
-        fields = type(settings).model_fields
-        values = {field: "" if (value := getattr(settings, field)) is None else str(value) for field in names}
-        self.rows = [(names[field], value, fields[field].description) for field, value in values.items() if value]
-        self.rows.append((", ".join(names[field] for field, value in values.items() if not value), "", "empty"))
-
-    def __repr__(self) -> str:
-        widths = [max(len(row[column]) for row in self.rows) for column in (0, 1)]
-        return "\n".join(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {meaning}" for name, value, meaning in self.rows)
-
-    def _repr_html_(self) -> str:
-        head = "".join(f'<th style="text-align:left">{title}</th>' for title in ("setting", "value", "meaning"))
-        body = "".join(
-            "<tr>"
-            + f'<td style="text-align:left"><code>{html.escape(name)}</code></td>'
-            + "".join(f'<td style="text-align:left">{html.escape(text)}</td>' for text in (value, meaning))
-            + "</tr>"
-            for name, value, meaning in self.rows
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+def settings_table(settings: Settings, *fields: str) -> Table:
+    """Name, value and meaning of these settings (all without any named); the empty ones by name below."""
+    names, described = settings.environment_names(), type(settings).model_fields
+    values = {each: getattr(settings, each) for each in fields or names}
+    texts = {each: "" if value is None else str(value) for each, value in values.items()}
+    rows = [(names[each], text, described[each].description or "") for each, text in texts.items() if text]
+    empty = ", ".join(names[each] for each, text in texts.items() if not text)
+    return Table(("setting", "value", "meaning"), rows, [f"Empty: {empty}."] if empty else [])
 
 
-def show_settings(settings: Settings) -> None:
-    """Show name, value and meaning of every setting."""
-    display(SettingsTable(settings))
+def reproduce(settings: Settings) -> Table:
+    """What it takes to get the same again: versions, the data's seed, the commit, the machine."""
+    made = manifest.load(settings.data_dir)
+    data = f"scale {made.scale:g}, seed {made.seed}" if made else "not made by this project"
+    git = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("pyspark", "kafka-python", "kafka-python3", "pandas"))
+    rows = [
+        ("Python", platform.python_version()),
+        ("packages", packages),
+        ("data", data),
+        ("commit", commit or "unknown"),
+        ("machine", f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"),
+    ]
+    return Table(("", ""), rows)
 
 
 def show_source(*functions: Callable[..., Any] | type) -> None:
-    """Show the source of functions or classes, coloured, so that a reader of the notebook sees what is called."""
+    """Shows the source of functions or classes, coloured."""
     display(Code("\n\n".join(inspect.getsource(each).rstrip() for each in functions), language="python"))

@@ -3,9 +3,11 @@
 Both go through their file once and hold no more than a batch. Source: 1.1 and 1.3.
 """
 
+import csv
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from fraudstream.data import csv_files
@@ -47,9 +49,10 @@ class _TimeOrder:
     Raises DataError, naming the row, for a time that cannot be read or is earlier than the one in the row before.
     """
 
-    def __init__(self, path: Path, columns: list[str], time_column: str) -> None:
+    def __init__(self, path: Path, columns: list[str], time_column: str, reader: csv.DictReader | None = None) -> None:
         self.path, self.time_column = path, time_column
-        self._rows = enumerate(csv_files.rows(path, columns), start=1)
+        rows = csv_files.rows(path, columns) if reader is None else csv_files.checked_rows(path, columns, reader)
+        self._rows = enumerate(rows, start=1)
         self._before: tuple[datetime, str] | None = None
 
     def __iter__(self) -> Iterator[tuple[datetime, Row]]:
@@ -75,13 +78,14 @@ class _TimeOrder:
 
 
 class BrowsingCursor:
-    """Goes through new_browsing_behaviour.csv in file order.
+    """Goes through new_browsing_behaviour.csv in file order; an iterator of rows, as ``islice`` takes it.
 
-    ``first_time`` is the event_time of the first row: no transaction before it belongs to the replay.
+    ``first_time`` is the event_time of the first row: no transaction before it belongs to the replay. ``reader``: an
+    open csv.DictReader of the file (default: one is opened). Header, row lengths and the order of time are checked.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._rows = _TimeOrder(path, list(BROWSING), "event_time")
+    def __init__(self, path: Path, reader: csv.DictReader | None = None) -> None:
+        self._rows = _TimeOrder(path, list(BROWSING), "event_time", reader)
         self._next: tuple[datetime, Row] | None = next(self._rows)
         self.first_time = self._next[0]
 
@@ -92,11 +96,16 @@ class BrowsingCursor:
 
     def next_rows(self, count: int = ROWS_PER_BATCH) -> list[Row]:
         """The next ``count`` rows as strings; fewer at the end of the file, none after it. Source: 1.1."""
-        batch: list[Row] = []
-        while self._next and len(batch) < count:
-            batch.append(self._next[1])
-            self._next = next(self._rows, None)
-        return batch
+        return list(islice(self, count))
+
+    def __iter__(self) -> Iterator[Row]:
+        return self
+
+    def __next__(self) -> Row:
+        if self._next is None:
+            raise StopIteration
+        row, self._next = self._next[1], next(self._rows, None)
+        return row
 
 
 class TransactionCursor:
@@ -105,8 +114,8 @@ class TransactionCursor:
     ``too_early`` counts the rows created before ``since``: they belong to no batch and are passed over.
     """
 
-    def __init__(self, path: Path, since: datetime) -> None:
-        self._rows = _TimeOrder(path, list(TRANSACTION), "created_at")
+    def __init__(self, path: Path, since: datetime, reader: csv.DictReader | None = None) -> None:
+        self._rows = _TimeOrder(path, list(TRANSACTION), "created_at", reader)
         self.too_early = 0
         self._next = next(self._rows, None)
         while self._next and self._next[0] < since:

@@ -7,11 +7,10 @@ say how far the replay has come.
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from fraudstream.data.csv_files import Row
 from fraudstream.errors import BrokerError
-from fraudstream.producer.replay import ROWS_PER_BATCH, BrowsingCursor, TransactionCursor
+from fraudstream.producer.replay import ROWS_PER_BATCH, BrowsingCursor, TransactionCursor, parse_time
 from fraudstream.producer.sender import RESET_REMEDY, Sender
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
 from fraudstream.settings import MELBOURNE
@@ -44,9 +43,11 @@ class Sent:
     rows: int = 0
     transactions: int = 0
     ts: int = 0
+    from_gaps: int = 0
 
     def add(self, start: str, end: str, rows: list[Row], transactions: list[Row], ts: int) -> Batch:
-        """Count a batch; its line to print."""
+        """Counts a batch; its line to print. ``from_gaps``: transactions created before their batch's first event."""
+        self.from_gaps += sum(parse_time(row["created_at"]) < parse_time(start) for row in transactions)
         self.batches, self.ts = self.batches + 1, ts
         self.rows, self.transactions = self.rows + len(rows), self.transactions + len(transactions)
         return Batch(self.batches, start, end, len(rows), len(transactions), ts)
@@ -56,15 +57,13 @@ class Sent:
 
 
 def resume(
-    sender: Sender, browsing_file: Path, transaction_file: Path, batches: int | None = None
-) -> tuple[BrowsingCursor, TransactionCursor, Sent]:
-    """Cursors after what the two topics hold already, and what that is; a batch that is there by half is completed.
+    sender: Sender, browsing: BrowsingCursor, transactions: TransactionCursor, batches: int | None = None
+) -> Sent:
+    """Advances both cursors past what the two topics hold already, and says what that is; completes a half-sent batch.
 
-    ``batches`` is the number after which the replay ends (None: with the file); all this does with it is to say so.
+    ``batches`` is the number after which the replay ends (None: with the file); it is only needed for the note.
     Raises BrokerError when the topics hold something else than the beginning of this replay.
     """
-    browsing = BrowsingCursor(browsing_file)
-    transactions = TransactionCursor(transaction_file, since=browsing.first_time)
     held = {topic: sender.message_count(topic) for topic in (BROWSING_TOPIC, TRANSACTION_TOPIC)}
     if held[BROWSING_TOPIC] - held[TRANSACTION_TOPIC] not in (0, 1):
         raise BrokerError(f"The topics hold another replay ({held} messages). {RESET_REMEDY}")
@@ -74,19 +73,19 @@ def resume(
         bought = transactions.up_to(end)
         sent.add(start, end, rows, bought, ts=0)
     if not held[BROWSING_TOPIC]:
-        return browsing, transactions, sent
+        return sent
     sent.ts = _same(sender, BROWSING_TOPIC, held[BROWSING_TOPIC], rows)
     if held[TRANSACTION_TOPIC] < held[BROWSING_TOPIC]:
         sender.send(TRANSACTION_TOPIC, [{**row, "ts": sent.ts} for row in bought], sent.ts * 1000)
-        sender.note(f"Batch {sent.batches} was sent by half: its transactions have followed now.")
+        sender.note(f"Batch {sent.batches} was half sent; its transactions have now been sent.")
     else:
         _same(sender, TRANSACTION_TOPIC, held[TRANSACTION_TOPIC], bought)
     over = browsing.finished or (batches is not None and sent.batches >= batches)
     then = (
         f"That is everything, nothing is sent twice. {RESET_REMEDY}" if over else f"Batch {sent.batches + 1} is next."
     )
-    sender.note(f"The topics hold {sent} already. {then}")
-    return browsing, transactions, sent
+    sender.note(f"The topics already hold {sent}. {then}")
+    return sent
 
 
 def _same(sender: Sender, topic: str, number: int, rows: list[Row]) -> int:

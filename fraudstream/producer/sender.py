@@ -10,6 +10,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any
 
 import kafka.errors
@@ -82,19 +83,28 @@ class Sender:
         self._partitions: dict[str, int] = {}
 
     def send(self, topic: str, rows: list[dict[str, Any]], timestamp_ms: int) -> None:
-        """Send one batch as one message; return when Kafka has acknowledged it.
+        """Sends one batch as one message and returns when Kafka has acknowledged it; raises as ``confirm`` does."""
+        value = to_json(rows)
+        self.confirm(
+            topic,
+            value,
+            partial(self.producer.send, topic, value, timestamp_ms=timestamp_ms),
+        )
 
+    def confirm(self, topic: str, value: bytes, send: Callable[..., Any]) -> None:
+        """Sends the topic's next message by ``send(partition=…)``, producer.send, and returns when it is acknowledged.
+
+        Exactly once: after a failure it looks whether ``value`` has arrived, and only if not calls ``send`` again.
         Raises BrokerError when Kafka does not answer for ``patience_s`` seconds or refuses the message, and when
         somebody else writes to the topic.
         """
-        value, number = to_json(rows), self._number(topic)
+        number = self._number(topic)
         partition, expected = self._place(topic, number)
         budget = RetryBudget(f"{topic}, message {number + 1}", self.patience_s, self.note)
         offset = None
         while offset is None:
             try:
-                future = self.producer.send(topic, value=value, partition=partition, timestamp_ms=timestamp_ms)
-                offset = _acknowledged(future, budget)
+                offset = _acknowledged(send(partition=partition), budget)
             except kafka3.errors.MessageSizeTooLargeError as error:
                 raise BrokerError(
                     f"{topic}, message {number + 1}: {len(value):,} bytes are more than Kafka takes. Raise the "

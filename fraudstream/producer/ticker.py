@@ -40,10 +40,20 @@ class Ticker:
             self._start += math.ceil(now()) - now() + AFTER_WHOLE_SECOND_S
 
     def wait(self) -> int:
-        """Sleep until the next tick, then give its ts: Unix seconds (int), never smaller than the one before."""
-        early = self._start + self._tick * self.interval_s - self._monotonic()
-        if early > 0:
-            self._sleep(early)
+        """Sleeps until the next tick, then returns its ts."""
+        self._sleep(self.remaining_s())
+        return self.tick()
+
+    def remaining_s(self) -> float:
+        """Seconds until the next tick; 0 when it is due."""
+        return max(0.0, self._early_s())
+
+    def _early_s(self) -> float:
+        return self._start + self._tick * self.interval_s - self._monotonic()
+
+    def tick(self) -> int:
+        """Takes the tick that is due and returns its ts: Unix seconds (int), never smaller than the one before."""
+        early = self._early_s()
         missed = max(0, int(-early // self.interval_s))
         if missed:
             self._note(

@@ -1,136 +1,211 @@
-"""What each query of Task 2 says of itself, and how old its predictions are: the numbers of one live panel."""
+"""How the stream is doing, as of now: its state, consumer lag, throughput, latency, and the newest alerts."""
 
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
-from pyspark.sql.streaming.listener import StreamingQueryProgress
 from pyspark.sql.streaming.query import StreamingQuery
 
+from fraudstream.schemas import BROWSING_TOPIC, PREDICTIONS
+from fraudstream.settings import MELBOURNE, Settings
 from fraudstream.storage import AnyPath
+from fraudstream.stream.lag import TopicEnds, read_offsets
+from fraudstream.stream.progress import COLUMNS, QueryProgress
 from fraudstream.stream.store import batch_file, batch_files, read_batch
 
-COLUMNS = {
-    "query": "object",
-    "micro-batch": "Int64",
-    "rows/s in": "Float64",
-    "ms": "Int64",
-    "offsets behind": "Int64",
-    "rows late": "Int64",
-    "state rows": "Int64",
-    "state MB": "Float64",
-}
-RECENT_BATCHES = 60
-DEDUPLICATION = "dedupeWithinWatermark"
+RECENT_BATCHES, ALERTS = 60, 20
+HEADLINE_S = 120
+IDLE_AFTER_S = 10
+# a batch is two messages: this many batches of lag are more than the time of a micro-batch explains
+BEHIND_MESSAGES = 10
+STORED = ["transaction_id", "customer_id", "total_amount", "ts", "probability", "prediction", "imputed"]
 
 
-class QueryMonitor:
-    """One query, as the progress of its micro-batches tells it: the newest one's numbers, and sums over all of them."""
+@dataclass(frozen=True)
+class Snapshot:
+    """What there is to show at one moment. ``alerts``: newest first. ``queries``: COLUMNS, one row per query."""
 
-    def __init__(self, query: StreamingQuery) -> None:
-        self.query = query
-        self.newest: StreamingQueryProgress | None = None
-        self.first: int | None = None
-        self.late = 0
-        # rows that each de-duplication has let through, in the order of the plan
-        self.let_through: list[int] = []
-        self._rows = 0
+    state: str
+    detail: str
+    facts: dict[str, str]
+    headline: str
+    alerts: pd.DataFrame
+    queries: pd.DataFrame
+    failed: bool = False
 
-    def look(self) -> None:
-        """Takes in the micro-batches since the last look: one question to Spark, unless some were missed."""
-        progress, seen = self.query.lastProgress, self.newest.batchId if self.newest else -1
-        if progress is None or progress.batchId == seen:
-            return
-        if progress.numInputRows and progress.batchId == seen + 1:
-            self._take(progress)
-        elif progress.batchId > seen + 1:  # between two micro-batches, Spark tells of the next one, without rows
-            for each in self.query.recentProgress:  # a hundred are kept
-                if each.numInputRows and each.batchId > seen:
-                    self._take(each)
 
-    def _take(self, progress: StreamingQueryProgress) -> None:
-        states = progress.stateOperators
-        let_through = [state.numRowsUpdated for state in states if state.operatorName == DEDUPLICATION]
-        before = self.let_through or [0] * len(let_through)
-        self.let_through = [total + more for total, more in zip(before, let_through, strict=True)]
-        self.late += sum(state.numRowsDroppedByWatermark for state in states)
-        # a Kafka message holds a whole batch: its rows are counted where they pass
-        self._rows = sum(let_through) if let_through else progress.numInputRows
-        self.first = progress.batchId if self.first is None else self.first
-        self.newest = progress
+@dataclass
+class _Predicted:
+    """What the predictions' files tell, each read once."""
 
-    def row(self) -> tuple:
-        """The values of COLUMNS."""
-        if self.newest is None:
-            return (self.query.name, *[None] * (len(COLUMNS) - 1))
-        newest, states = self.newest, self.newest.stateOperators
-        behind = [source.metrics.get("maxOffsetsBehindLatest") for source in newest.sources]
-        return (
-            self.query.name,
-            newest.batchId,
-            newest.inputRowsPerSecond * self._rows / newest.numInputRows,
-            newest.durationMs["triggerExecution"],
-            sum(int(offsets) for offsets in behind) if all(behind) else None,
-            self.late if states else None,
-            sum(state.numRowsTotal for state in states) if states else None,
-            sum(state.memoryUsedBytes for state in states) / 1e6 if states else None,
-        )
+    files: set[str] = field(default_factory=set)
+    newest: dict[str, tuple[int, bool]] = field(default_factory=dict)  # transaction_id -> ts, fraud
+    imputed: set[str] = field(default_factory=set)
+    seconds: deque = field(default_factory=lambda: deque(maxlen=RECENT_BATCHES))
+    alerts: deque = field(default_factory=lambda: deque(maxlen=ALERTS))
 
 
 class StreamMonitor:
-    """All queries of Task 2. Counts begin with the micro-batches that Spark still tells of when this is made."""
+    """Follows the queries of Task 2 and what they have written. ``refresh`` is called from one thread only.
 
-    def __init__(self, queries: Sequence[StreamingQuery], predictions: AnyPath, quarantine: AnyPath) -> None:
-        """``queries``: the one that writes ``predictions`` first. ``quarantine``: the folder of the rejected rows."""
-        self._queries = [QueryMonitor(query) for query in queries]
-        self._predictions, self._quarantine = predictions, quarantine
-        self._seconds: deque[np.ndarray] = deque(maxlen=RECENT_BATCHES)
-        self._predicted: set[str] = set()
-        self._imputed: set[str] = set()
-        self._read_up_to: int | None = None
+    Counts are of everything on disk, not of this session; rates and lag are of now.
+    """
+
+    def __init__(self, settings: Settings, client: dict, clock: Callable[[], float] = time.time) -> None:
+        """``client``: options of a Kafka client, as ``client_options`` gives them."""
+        self._settings, self._clock = settings, clock
+        self._queries: dict[str, QueryProgress] = {}
+        self._ends = TopicEnds(client)
+        self._predicted = _Predicted()
         self._rejected: dict[str, int] = {}
+        self._read_up_to: int | None = None
+        self.started_at = clock()
 
-    def look(self) -> tuple[pd.DataFrame, dict[str, str]]:
-        """One row a query (COLUMNS), and what is said of the whole stream, name -> value. Reads what is new, only."""
-        for query in self._queries:
-            query.look()
+    def watch(self, query: StreamingQuery) -> None:
+        """Adds a query; one of the same name takes the place of the one before."""
+        self._queries[query.name] = QueryProgress(query)
+
+    def refresh(self) -> Snapshot:
+        """Reads what is new since the last call: progress of each query, ends of the topics, files of predictions."""
+        for query in list(self._queries.values()):
+            query.refresh()
+        self._ends.refresh()
         self._read_predictions()
         self._count_rejected()
-        rows = pd.DataFrame([query.row() for query in self._queries], columns=list(COLUMNS))
-        return rows.astype(COLUMNS), self._facts()
+        state, detail = self._state()
+        rows = pd.DataFrame([query.row() for query in list(self._queries.values())], columns=list(COLUMNS))
+        return Snapshot(
+            state,
+            detail,
+            self._facts(),
+            self._headline(),
+            self._alerts(),
+            rows.astype(COLUMNS),
+            failed=any(query.failure for query in self._queries.values()),
+        )
+
+    @property
+    def lag(self) -> int | None:
+        """Messages of both topics that no finished micro-batch has read; None while Kafka does not answer."""
+        if not self._ends.ends:
+            return None
+        main = self._queries.get(PREDICTIONS)
+        read = (main.offsets if main else None) or read_offsets(self._settings.checkpoints / PREDICTIONS)
+        return sum(
+            max(0, end - read.get(topic, {}).get(partition, 0))
+            for topic, partitions in self._ends.ends.items()
+            for partition, end in partitions.items()
+        )
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since a message arrived or a micro-batch with rows ended, whichever is later."""
+        main = self._queries.get(PREDICTIONS)
+        return self._clock() - max(self.started_at, self._ends.changed_at, main.changed_at if main else 0)
+
+    @property
+    def busy(self) -> bool:
+        """Whether messages wait to be read."""
+        return bool(self.lag)
+
+    def _state(self) -> tuple[str, str]:
+        failures = [query.failure for query in self._queries.values() if query.failure]
+        main = self._queries.get(PREDICTIONS)
+        if failures:
+            return "stopped", failures[0]
+        if main is None:
+            return "not started", "the predictions' query is started in 2.6"
+        if not main.active:
+            return "stopped", f"nothing is predicted since {_time(main.stopped_at)}; {self._waiting()}"
+        silent = [name for name, query in self._queries.items() if not query.active]
+        if silent:
+            return "partly stopped", f"{', '.join(silent)}: run the cell again that starts it"
+        if self._ends.away_since:
+            return "waiting for Kafka", f"no answer since {_time(self._ends.away_since)}"
+        if not self._ends.messages():
+            return "waiting", "nothing was sent yet: run Task 1"
+        if (self.lag or 0) > BEHIND_MESSAGES:
+            return "catching up", self._waiting()
+        if self.quiet_s > IDLE_AFTER_S:
+            since = self._clock() - self.quiet_s
+            return "idle", f"no message for {_duration(self.quiet_s)}, since {_time(since)}"
+        return "running", self._waiting()
+
+    def _waiting(self) -> str:
+        lag = self.lag
+        return "lag unknown" if lag is None else f"{lag:,} messages behind" if lag else "no lag"
 
     def _facts(self) -> dict[str, str]:
-        main = self._queries[0]
-        seconds = np.concatenate(self._seconds) if self._seconds else np.array([])
+        main = self._queries.get(PREDICTIONS)
+        seconds = np.concatenate(self._predicted.seconds) if self._predicted.seconds else np.array([])
         p50, p95 = (f"{np.percentile(seconds, p):.1f} s" if len(seconds) else "none yet" for p in (50, 95))
-        arrived = main.let_through[0] if main.let_through else 0  # the plan reads the transactions first
+        sent = self._ends.messages(BROWSING_TOPIC)
         return {
-            "ts to prediction, median": p50,
-            "95 %": p95,
-            "predicted": f"{len(self._predicted):,}",
-            "imputed": f"{len(self._imputed):,}",
-            "unmatched so far": f"{max(0, arrived - len(self._predicted)):,}",
-            "late": f"{main.late:,}",
+            "batches sent": "unknown" if sent is None else f"{sent:,}",
+            "predicted": f"{len(self._predicted.newest):,}",
+            "late": f"{main.late if main else 0:,}",
             "quarantined": f"{sum(self._rejected.values()):,}",
+            "imputed": f"{len(self._predicted.imputed):,}",
+            "ts to prediction, median": p50,
+            "ts to prediction, 95 % within": p95,
         }
 
+    def _headline(self) -> str:
+        """Frauds among what was sent in the last two minutes, as of now; long after the last message, none."""
+        since = self._clock() - HEADLINE_S
+        recent = [fraud for ts, fraud in reversed(list(self._predicted.newest.values())) if ts > since]
+        share = f", {sum(recent) / len(recent):.1%} of {len(recent):,} transactions" if recent else ": no transaction"
+        return f"{sum(recent):,} flagged in the last 2 minutes{share}"
+
+    def _alerts(self) -> pd.DataFrame:
+        columns = ["time", "transaction_id", "customer_id", "amount", "probability"]
+        return pd.DataFrame(reversed(self._predicted.alerts), columns=columns)
+
     def _read_predictions(self) -> None:
-        """Takes in the files of the micro-batches since the last look; one without transactions has none."""
-        main = self._queries[0]
-        if main.newest is None:
-            return
-        begin = main.first if self._read_up_to is None else self._read_up_to + 1
-        for file in (batch_file(self._predictions, batch) for batch in range(begin, main.newest.batchId + 1)):
-            if file.exists():
-                table = read_batch(file, ["transaction_id", "ts", "imputed"])
-                predicted, imputed = table["transaction_id"].to_pylist(), table["imputed"].to_pylist()
-                self._predicted.update(predicted)
-                self._imputed.difference_update(predicted)  # the newest prediction counts
-                self._imputed.update(key for key, columns in zip(predicted, imputed, strict=True) if columns)
-                self._seconds.append(file.stat().st_mtime - table["ts"].to_numpy())
-        self._read_up_to = main.newest.batchId
+        """Takes in the files that are new; the first time, all that there are."""
+        seen = self._predicted
+        new = {int(file.parent.name.partition("=")[2]): file for file in self._new_files()}
+        for _, file in sorted(new.items()):
+            table = read_batch(file, STORED)
+            for row in table.to_pylist():
+                key, fraud = row["transaction_id"], row["prediction"] == 1
+                before = seen.newest.pop(key, None)
+                seen.newest[key] = (row["ts"], fraud)
+                (seen.imputed.add if row["imputed"] else seen.imputed.discard)(key)
+                if fraud and not (before and before[1]):
+                    seen.alerts.append(_alert(row))
+            seen.seconds.append(file.stat().st_mtime - table["ts"].to_numpy())
+            seen.files.add(file.parent.name)
+
+    def _new_files(self) -> list[AnyPath]:
+        """The first time by listing the folder; then by number, so that a look costs the same after a day."""
+        main, folder = self._queries.get(PREDICTIONS), self._settings.predictions
+        newest = main.newest.batchId if main and main.newest else None
+        if self._read_up_to is None or newest is None:
+            found = list(batch_files(folder, known=self._predicted.files))
+        else:
+            numbered = (batch_file(folder, number) for number in range(self._read_up_to + 1, newest + 1))
+            found = [file for file in numbered if file.parent.name not in self._predicted.files and file.exists()]
+        self._read_up_to = newest
+        return found
 
     def _count_rejected(self) -> None:
-        for file in batch_files(self._quarantine, known=self._rejected):
+        for file in batch_files(self._settings.quarantine, known=self._rejected):
             self._rejected[file.parent.name] = read_batch(file, ["topic"]).num_rows
+
+
+def _alert(row: dict) -> tuple:
+    amount = "" if row["total_amount"] is None else f"Rp {row['total_amount']:,.0f}"
+    return _time(row["ts"]), row["transaction_id"], row["customer_id"], amount, round(row["probability"][1], 3)
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, MELBOURNE):%H:%M:%S}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,128 +1,112 @@
-"""The three reports of 2.7 in one SQLite file: absolute values by key, so that a batch that runs twice changes nothing.
+"""The reports of 2.7 in one SQLite file: what each transaction adds to a window, upserted by key, and SQL over it.
 
-Each report keeps what every transaction adds to a window (its newest prediction counts), and the windows' totals
-computed from that in the same SQLite transaction: a reader never sees one without the other. Times are UTC, ISO 8601.
+A micro-batch that runs twice, or a prediction that is revised, replaces rows by their key: the upsert is idempotent, so
+every sum is exact after any restart. Times are UTC, ISO 8601.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from datetime import datetime, timezone
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from sqlite_utils import Database
 
-SCHEMA = """
-create table if not exists frauds_by_transaction (
-    window_start text, window_end text, transaction_id text, fraud integer,
-    primary key (window_start, transaction_id)) without rowid;
-create table if not exists frauds_last_2_minutes (
-    window_start text primary key, window_end text, frauds integer, transactions integer);
+from fraudstream.errors import Note, OutputError
 
-create table if not exists quantity_by_transaction (
-    window_start text, window_end text, transaction_id text, quantity integer, fraud integer,
-    primary key (window_start, transaction_id)) without rowid;
-create table if not exists quantity_every_30_seconds (
-    window_start text primary key, window_end text, quantity integer);
+BUSY_TIMEOUT_S, NOTE_EVERY_S = 5, 10
+# A window is finished once the report has seen a later one begin; after a pause, once no row of it can still arrive:
+# a minute of lateness and a minute for the report's own trigger
+SILENCE = timedelta(minutes=2)
+FINISHED = """window_end <= max(
+    (select max(window_start) from {table}), strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now', '-2 minutes'))"""
 
-create table if not exists products_by_transaction (
-    window_start text, window_end text, transaction_id text, position integer, product_id integer, product_name text,
-    quantity integer, fraud integer,
-    primary key (window_start, transaction_id, position)) without rowid;
-create table if not exists top_products_every_minute (
-    window_start text, window_end text, product_id integer, product_name text, quantity integer,
-    primary key (window_start, product_id));
-"""
-
-TOTALS = {
-    "frauds": (
-        "frauds_last_2_minutes",
-        "select window_start, window_end, sum(fraud), count(*) from frauds_by_transaction"
-        " where window_start = ? group by window_start, window_end",
-    ),
-    "quantity": (
-        "quantity_every_30_seconds",
-        "select window_start, window_end, sum(quantity) from quantity_by_transaction"
-        " where window_start = ? and not fraud group by window_start, window_end",
-    ),
-    "products": (
-        "top_products_every_minute",
-        "select window_start, window_end, product_id, max(product_name), sum(quantity) from products_by_transaction"
-        " where window_start = ? and not fraud group by window_start, window_end, product_id",
-    ),
-}
+Result = TypeVar("Result")
 
 
 class Reports:
-    """The reports' file: ``update_…`` take a micro-batch of changed rows, the other methods read the newest state."""
+    """The reports' file. Each call opens it anew, so that any thread may call; readers never block a writer (WAL)."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, note: Note = print) -> None:
+        self.path, self._note = path, note
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._transaction() as connection:
-            connection.executescript(SCHEMA)
+        self._patiently(lambda file: file.enable_wal())
 
-    def update_frauds(self, batch: DataFrame) -> None:
-        """In: window (struct of start, end), transaction_id, prediction (the newest)."""
-        self._update("frauds", batch, "transaction_id")
+    def upsert(self, table: str, batch: DataFrame, key: tuple[str, ...] = ("transaction_id",)) -> None:
+        """Replaces rows of ``table`` by window_start and ``key``. May run twice, and changes nothing the second time.
 
-    def update_quantity(self, batch: DataFrame) -> None:
-        """In: window, transaction_id, prediction, quantity (bigint, of all the transaction's products)."""
-        self._update("quantity", batch, "transaction_id", "quantity")
-
-    def update_products(self, batch: DataFrame) -> None:
-        """In: window, transaction_id, prediction, position (in the cart), product_id, product_name, quantity."""
-        self._update("products", batch, "transaction_id", "position", "product_id", "product_name", "quantity")
-
-    def frauds(self, windows: int = 12) -> pd.DataFrame:
-        """window_start, window_end, frauds, transactions of the newest windows that are over or end next."""
-        return self._read(
-            "select * from frauds_last_2_minutes where datetime(window_end) <="
-            " (select datetime(max(window_start), '+10 seconds') from frauds_last_2_minutes)"
-            " order by window_start desc limit ?",
-            windows,
-        )
-
-    def quantity(self, windows: int = 10) -> pd.DataFrame:
-        """window_start, window_end, quantity of the newest windows."""
-        return self._read("select * from quantity_every_30_seconds order by window_start desc limit ?", windows)
-
-    def top_products(self, products: int = 20) -> pd.DataFrame:
-        """window_start, window_end, product_id, product_name, quantity: the newest window's top, by total quantity."""
-        return self._read(
-            "select * from top_products_every_minute"
-            " where window_start = (select max(window_start) from top_products_every_minute)"
-            " order by quantity desc, product_id limit ?",
-            products,
-        )
-
-    def _update(self, report: str, batch: DataFrame, *columns: str) -> None:
+        In: a micro-batch with window (struct of start and end) and any further columns. The table gets window_start
+        and window_end in place of window.
+        """
         # windows as Unix seconds: a local datetime would be ambiguous in the hour that daylight saving repeats
-        span = (F.col("window.start").cast("long"), F.col("window.end").cast("long"))
-        changed = batch.select(*span, *columns, F.col("prediction") == 1).collect()
-        rows = [(_utc(start), _utc(end), *values) for start, end, *values in changed]
-        if not rows:
-            return
-        table, total = TOTALS[report]
-        places = ", ".join("?" * len(rows[0]))
-        with self._transaction() as connection:
-            connection.executemany(f"insert or replace into {report}_by_transaction values ({places})", rows)
-            for window_start in sorted({row[0] for row in rows}):
-                connection.execute(f"delete from {table} where window_start = ?", (window_start,))
-                connection.execute(f"insert into {table} {total}", (window_start,))
+        span = [F.col(f"window.{end}").cast("long").alias(f"window_{end}") for end in ("start", "end")]
+        rows = [row.asDict() for row in batch.select(*span, *(c for c in batch.columns if c != "window")).collect()]
+        for row in rows:
+            row.update(window_start=_utc(row["window_start"]), window_end=_utc(row["window_end"]))
+        if rows:
+            self._patiently(lambda file: file[table].upsert_all(rows, pk=("window_start", *key)))
 
-    def _read(self, query: str, *values: int) -> pd.DataFrame:
-        with self._transaction() as connection:
-            return pd.read_sql_query(query, connection, params=values)
+    def value(self, query: str) -> float | int | None:
+        """The one value of ``query``."""
+        return self._patiently(lambda file: file.execute(query).fetchone()[0])
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """One transaction of one connection: three queries write from three threads, each waits for the others."""
-        with closing(sqlite3.connect(self.path, timeout=60)) as connection, connection:
-            connection.execute("begin immediate")
-            yield connection
+    def view(self, name: str, table: str, query: str, columns: str = "*") -> None:
+        """Makes ``name`` a view of the finished windows of ``query``, a select on ``table`` with a parameter :since."""
+        whole = query.replace(":since", "''")
+        finished = f"select {columns} from ({whole}) where {FINISHED.format(table=table)}"
+
+        def create(file: Database) -> None:
+            if name in file.table_names():
+                raise OutputError(f"{self.path} was written by an older version: it holds {name} as a table. Reset it.")
+            if table in file.table_names():
+                file.create_view(name, finished, replace=True)
+
+        self._patiently(create)
+
+    def read(self, query: str, table: str, windows: int) -> pd.DataFrame:
+        """Rows of ``query`` (with :since), newest window first, over the newest ``windows`` of ``table`` only.
+
+        Bounded, so that a day of reports is read as fast as a minute of them.
+        """
+
+        def rows(file: Database) -> pd.DataFrame:
+            if table not in file.table_names():
+                return pd.DataFrame()
+            newest = f"select window_start from {table} group by 1 order by 1 desc limit ?"
+            since = min((start for (start,) in file.execute(newest, [windows])), default="")
+            bounded = f"select * from ({query}) order by window_start desc"
+            return pd.read_sql_query(bounded, file.conn, params={"since": since})
+
+        return self._patiently(rows)
+
+    def _patiently(self, work: Callable[[Database], Result]) -> Result:
+        """``work`` in a transaction of its own; while somebody else holds the file, it waits, visibly, and retries."""
+        began, noted = time.monotonic(), 0.0
+        while True:
+            try:
+                with closing(sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S)) as connection, connection:
+                    return work(Database(connection))
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) and "busy" not in str(error):
+                    raise OutputError(f"{self.path}: {error}. Free the file or its disk and start again.") from error
+                waited = time.monotonic() - began
+                if waited - noted > NOTE_EVERY_S:
+                    noted = waited
+                    self._note(f"{self.path.name} is locked by another program: waiting for {waited:.0f} s.")
+
+
+def finished(rows: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` without the windows that still grow, by the rule of the views; all of them where none is finished."""
+    if rows.empty:
+        return rows
+    silent = datetime.now(timezone.utc) - SILENCE
+    ended = rows["window_end"] <= max(rows["window_start"].max(), silent.isoformat(timespec="seconds"))
+    return rows[ended] if ended.any() else rows
 
 
 def _utc(seconds: int) -> str:

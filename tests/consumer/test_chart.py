@@ -85,7 +85,7 @@ def collected(consumer, idle_s, note):
 def test_a_bad_message_is_said_and_the_others_go_on():
     notes = []
     good = Message(b"[]")
-    assert collected(OnePoll(good, Message(b"?"), good), 0.01, notes.append) == [[(1745818012, [])] * 2]
+    assert collected(OnePoll(good, Message(b"?"), good), 0.01, notes.append) == [[good] * 2]
     assert notes == [
         "transactions, partition 0, offset 4: not JSON (Expecting value: line 1 column 1 (char 0)). "
         "Left out of the chart.",
@@ -120,7 +120,7 @@ def test_view_follows_the_line(chart):
         chart.draw()
     left, right = (edge * 86400 for edge in chart.axes.get_xlim())
     assert left < 1745818000 < 1745818100 < right
-    assert chart.axes.get_ylim()[0] == 0
+    assert -1 < chart.axes.get_ylim()[0] < 0, "a dot at zero is seen whole"
 
 
 def test_view_stays_where_the_user_zoomed_to(chart):
@@ -194,4 +194,4 @@ def test_saved_picture_shows_the_line(chart, tmp_path):
         chart.add(1745818000 + second, second % 7, 8)
     picture = Image.open(chart.save(tmp_path / "new" / "chart.png")).convert("RGB")
     colours = {colour: count for count, colour in picture.getcolors(maxcolors=1 << 20)}
-    assert colours[(0x1F, 0x5A, 0x96)] > 1000
+    assert colours[(0x2F, 0x7B, 0xC4)] > 1000

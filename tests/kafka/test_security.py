@@ -14,7 +14,7 @@ from fraudstream.kafka.broker import config
 from fraudstream.kafka.client import bootstrap, client_options, ensure_topics
 from fraudstream.kafka.security import spark_security
 from fraudstream.kafka.topic_reader import read_messages
-from fraudstream.notebook.show import SettingsTable
+from fraudstream.notebook.show import settings_table
 from fraudstream.producer.sender import Sender
 from fraudstream.runtime.java import java
 from fraudstream.schemas import BROWSING_TOPIC
@@ -117,7 +117,7 @@ def test_half_of_what_security_needs_is_refused(wrong, message):
 def test_the_password_is_never_shown_but_handed_on(monkeypatch):
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", PASSWORD)
     settings = load_settings()
-    shown = SettingsTable(settings)
+    shown = settings_table(settings)
     assert PASSWORD not in "".join((repr(shown), shown._repr_html_(), repr(settings), str(settings)))
     assert settings.as_environment()["KAFKA_SASL_PASSWORD"] == PASSWORD
 

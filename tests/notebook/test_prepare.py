@@ -5,26 +5,29 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 from fraudstream.errors import DataError
-from fraudstream.notebook import show as notebook
+from fraudstream.notebook import prepare as notebook
 from fraudstream.notebook.prepare import STREAM_FILES, ensure_data
-from fraudstream.notebook.show import SettingsTable
+from fraudstream.notebook.show import settings_table
 from fraudstream.run.headless import environment
 from fraudstream.schemas import FILES
 from fraudstream.settings import PROJECT, load_settings
 
 
 def test_settings_table_names_every_setting_its_value_and_its_meaning(settings):
-    rows = SettingsTable(settings).rows
-    *set_ones, empty = rows
-    names = [name for name, _, _ in set_ones] + empty[0].split(", ")
+    table = settings_table(settings)
+    names = [name for name, _, _ in table.rows] + table.notes[0].removeprefix("Empty: ").rstrip(".").split(", ")
     assert sorted(names) == sorted(settings.environment_names().values())
-    assert ("FRAUDSTREAM_INTERVAL_S", "1.0", "seconds between two batches") in rows
-    assert "FRAUDSTREAM_BATCHES" in empty[0]
-    assert all(value and meaning for _, value, meaning in set_ones)
+    assert ("FRAUDSTREAM_INTERVAL_S", "1.0", "seconds between two batches") in table.rows
+    assert "FRAUDSTREAM_BATCHES" in table.notes[0]
+    assert all(value and meaning for _, value, meaning in table.rows)
+
+
+def test_settings_table_of_a_notebook_has_only_what_it_uses(settings):
+    assert [name for name, _, _ in settings_table(settings, "data_dir", "batches").rows] == ["FRAUDSTREAM_DATA_DIR"]
 
 
 def test_settings_table_escapes_what_html_would_read():
-    table = SettingsTable(load_settings(spark_master="<b>local</b>"))
+    table = settings_table(load_settings(spark_master="<b>local</b>"))
     assert "&lt;b&gt;local&lt;/b&gt;" in table._repr_html_()
 
 

@@ -13,6 +13,7 @@ from fraudstream.errors import BrokerError
 from fraudstream.kafka import broker as embedded
 from fraudstream.kafka.broker import process
 from fraudstream.kafka.client import recreate_topics
+from fraudstream.producer.replay import BrowsingCursor, TransactionCursor
 from fraudstream.producer.resume import resume
 from fraudstream.producer.sender import REQUEST_TIMEOUT_MS, SOCKET_OPTIONS, Sender
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
@@ -65,10 +66,15 @@ def files(tmp_path):
     return write_stream(tmp_path / "data", events=450, transactions=bought)
 
 
+def cursors(folder):
+    browsing = BrowsingCursor(folder / "new_browsing_behaviour.csv")
+    return browsing, TransactionCursor(folder / "new_transaction.csv", browsing.first_time)
+
+
 def replay(sender, folder, batches=None, stop_after=None, ts=TS):
     """The notebook's loop, without its beat: one second of ts a batch. ``stop_after`` counts messages."""
-    files = (folder / name for name in ("new_browsing_behaviour.csv", "new_transaction.csv"))
-    browsing, transactions, sent = resume(sender, *files, batches)
+    browsing, transactions = cursors(folder)
+    sent = resume(sender, browsing, transactions, batches)
     messages = 0
     while sent.batches < (batches or 99) and (rows := browsing.next_rows(200)):
         bought = transactions.up_to(rows[-1]["event_time"])

@@ -27,6 +27,7 @@ NUMBERS = (
     "l3_count",
     "l1_ratio",
     "l2_ratio",
+    "session_minutes",
     "age",
     "first_join_year",
     "num_purchases",

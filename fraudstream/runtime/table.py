@@ -1,0 +1,31 @@
+"""A small table for people: text in a terminal, HTML in a notebook. The one place where such HTML is written."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True, repr=False)
+class Table:
+    """``headings`` and ``rows`` of texts, ``notes`` below them."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        lines = [self.headings, *self.rows] if any(self.headings) else list(self.rows)
+        widths = [max(len(line[column]) for line in lines) for column in range(len(self.headings))]
+        texts = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+        return "\n".join([*(text.rstrip() for text in texts), *self.notes])
+
+    def _repr_html_(self) -> str:
+        head = f"<thead>{_line(self.headings, 'th')}</thead>" if any(self.headings) else ""
+        body = "".join(_line(row, "td") for row in self.rows)
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return f"<table>{head}<tbody>{body}</tbody></table>{notes}"
+
+
+def _line(texts: Iterable[str], tag: str) -> str:
+    cells = (f'<{tag} style="text-align:left">{escape(text)}</{tag}>' for text in texts)
+    return f"<tr>{''.join(cells)}</tr>"

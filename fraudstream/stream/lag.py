@@ -1,0 +1,73 @@
+"""Consumer lag: where the topics end, and what the stream's finished micro-batches have read."""
+
+import time
+from collections.abc import Callable
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from fraudstream.kafka.probe import quiet_kafka
+from fraudstream.schemas import TOPICS
+from fraudstream.storage import AnyPath
+from fraudstream.stream.checkpoint import newest_commit, read_up_to
+
+ANSWER_MS = 2_000
+
+
+class TopicEnds:
+    """The end offsets of both topics, asked for through one consumer that is kept open. For one thread."""
+
+    def __init__(self, client: dict, clock: Callable[[], float] = time.time) -> None:
+        self._client, self._clock = client, clock
+        self._consumer: KafkaConsumer | None = None
+        self.ends: dict[str, dict[int, int]] = {}
+        self.changed_at = 0.0
+        self.away_since: float | None = None
+
+    def refresh(self) -> None:
+        """Asks Kafka; when it does not answer, ``ends`` stay as they were and ``away_since`` says since when."""
+        try:
+            with quiet_kafka():
+                found = self._ask()
+        except (KafkaError, OSError):
+            self.away_since = self.away_since or self._clock()
+            self.close()
+            return
+        if self.ends and found != self.ends:
+            self.changed_at = self._clock()
+        self.ends, self.away_since = found, None
+
+    def messages(self, topic: str | None = None) -> int | None:
+        """How many messages the topic, or both, have ever held; None before Kafka has answered."""
+        if not self.ends:
+            return None
+        topics = [topic] if topic else self.ends
+        return sum(sum(self.ends.get(each, {}).values()) for each in topics)
+
+    def close(self) -> None:
+        """Closes the consumer; the next ``refresh`` opens another."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+    def _ask(self) -> dict[str, dict[int, int]]:
+        if self._consumer is None:
+            self._consumer = KafkaConsumer(
+                **self._client, group_id=None, enable_auto_commit=False, bootstrap_timeout_ms=ANSWER_MS
+            )
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in TOPICS
+            for number in self._consumer.partitions_for_topic(topic) or ()
+        ]
+        found: dict[str, dict[int, int]] = {}
+        for place, end in self._consumer.end_offsets(partitions, timeout_ms=ANSWER_MS).items():
+            found.setdefault(place.topic, {})[place.partition] = end
+        return found
+
+
+def read_offsets(checkpoint: AnyPath) -> dict[str, dict[int, int]]:
+    """Topic -> partition -> the first offset that no finished micro-batch of the checkpoint has read."""
+    if newest_commit(checkpoint) is None:
+        return {}
+    return {topic: read_up_to(checkpoint, topic) or {} for topic in TOPICS}

@@ -1,0 +1,108 @@
+"""One query's progress, as its micro-batches report it: throughput, duration, state; zero when nothing arrives."""
+
+import json
+import time
+from collections.abc import Callable
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql.streaming.listener import StreamingQueryProgress
+from pyspark.sql.streaming.query import StreamingQuery
+
+COLUMNS = {
+    "query": "object",
+    "state": "object",
+    "micro-batch": "Int64",
+    "rows/s": "Float64",
+    "duration ms": "Int64",
+    "rows late": "Int64",
+    "state rows": "Int64",
+    "state MB": "Float64",
+}
+DEDUPLICATION = "dedupeWithinWatermark"
+# a rate is of now: after this long without a micro-batch, and longer than the trigger takes, it is 0
+RATE_OF_S = 90
+
+
+class QueryProgress:
+    """The newest micro-batch of one query, and sums over all of them since the notebook started."""
+
+    def __init__(self, query: StreamingQuery, clock: Callable[[], float] = time.time) -> None:
+        self.query, self.name, self._clock = query, query.name, clock
+        self.newest: StreamingQueryProgress | None = None
+        self.late = 0
+        self.active = True
+        self.failure = ""
+        self.changed_at = 0.0
+        self.stopped_at: float | None = None
+        self._rows = 0
+
+    def refresh(self) -> None:
+        """Takes in the micro-batches since the last call, and whether the query still runs."""
+        try:
+            self._refresh()
+        except (Py4JError, PySparkException, ConnectionError) as error:
+            self._stopped(f"the query {self.name} is gone with its Spark ({type(error).__name__})")
+
+    def _refresh(self) -> None:
+        if self.active and not self.query.isActive:
+            failure = self.query.exception()
+            self._stopped(f"the query {self.name} stopped: {reason(failure)}" if failure else "")
+        progress, seen = self.query.lastProgress, self.newest.batchId if self.newest else -1
+        if progress is None or progress.batchId == seen:
+            return
+        if progress.numInputRows and progress.batchId == seen + 1:
+            self._take(progress)
+        elif progress.batchId > seen + 1:  # between two micro-batches, Spark tells of the next one, without rows
+            for each in self.query.recentProgress:  # a hundred are kept
+                if each.numInputRows and each.batchId > seen:
+                    self._take(each)
+
+    def _stopped(self, failure: str) -> None:
+        self.failure = self.failure or failure
+        if self.active:
+            self.active, self.stopped_at = False, self._clock()
+
+    def _take(self, progress: StreamingQueryProgress) -> None:
+        states = progress.stateOperators
+        through = [state.numRowsUpdated for state in states if state.operatorName == DEDUPLICATION]
+        self.late += sum(state.numRowsDroppedByWatermark for state in states)
+        # a Kafka message holds a whole batch: its rows are counted where they pass
+        self._rows = sum(through) if through else progress.numInputRows
+        self.newest, self.changed_at = progress, self._clock()
+
+    @property
+    def offsets(self) -> dict[str, dict[int, int]] | None:
+        """Topic -> partition -> the first offset not read by a finished micro-batch; None before the first."""
+        if self.newest is None:
+            return None
+        ends = [json.loads(source.endOffset) for source in self.newest.sources if source.endOffset]
+        return {
+            topic: {int(partition): end for partition, end in partitions.items()}
+            for each in ends
+            for topic, partitions in each.items()
+        }
+
+    def row(self) -> tuple:
+        """The values of COLUMNS."""
+        if self.newest is None:
+            return (self.name, "running" if self.active else "stopped", *[None] * (len(COLUMNS) - 2))
+        newest, states = self.newest, self.newest.stateOperators
+        now_s = self._clock() - self.changed_at
+        fresh = self.active and now_s < RATE_OF_S
+        return (
+            self.name,
+            "stopped" if not self.active else "running" if fresh else f"idle for {now_s / 60:.0f} min",
+            newest.batchId,
+            newest.inputRowsPerSecond * self._rows / newest.numInputRows if fresh else 0.0,
+            newest.durationMs["triggerExecution"],
+            self.late if states else None,
+            sum(state.numRowsTotal for state in states) if states else None,
+            sum(state.memoryUsedBytes for state in states) / 1e6 if states else None,
+        )
+
+
+def reason(failure: BaseException) -> str:
+    """The line that says why: what foreachBatch's function raised is below its indented traceback."""
+    first, *others = str(failure).strip().splitlines()
+    return next((line for line in others if not line.startswith(" ")), first) if "Traceback" in first else first
