@@ -21,18 +21,21 @@ HEADER = """\
 """
 
 
-def asked_for(folder: Path, name: str) -> str:
-    """Requirements of one input, without comments, and the Pythons that they are for; of a constraint, its file."""
+def wanted(folder: Path, name: str) -> list[str]:
+    """Lines of one input without comments, sorted: requirements and `-c` constraints."""
     lines = [re.sub(r"(^|\s+)#.*", "", line).strip() for line in (folder / name).read_text().splitlines()]
-    lines = sorted(line for line in lines if line)
-    constraints = [(folder / line[3:].strip()).read_text() for line in lines if line.startswith("-c ")]
-    pythons = re.findall(r"^requires-python = .*$", (folder / "pyproject.toml").read_text(), re.MULTILINE)
-    return "\n".join(pythons + lines + constraints)
+    return sorted(line for line in lines if line)
 
 
 def digest(folder: Path, name: str, packages: str) -> str:
-    """sha256 (hex) of what is asked for and of the lock's packages: it changes when either is edited."""
-    return hashlib.sha256(f"{asked_for(folder, name)}\n{packages.strip()}".encode()).hexdigest()
+    """sha256 (hex) of what decides a lock and of its packages: it changes when any of them is edited.
+
+    That is the input, the constraint's own lock, and the Pythons that pyproject.toml allows.
+    """
+    lines = wanted(folder, name)
+    constraints = [(folder / line.removeprefix("-c ")).read_text() for line in lines if line.startswith("-c ")]
+    pythons = re.findall(r"^requires-python = .*$", (folder / "pyproject.toml").read_text(), re.MULTILINE)
+    return hashlib.sha256("\n".join([*pythons, *lines, *constraints, packages.strip()]).encode()).hexdigest()
 
 
 def stale(folder: Path = PROJECT) -> list[str]:

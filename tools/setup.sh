@@ -97,7 +97,7 @@ install_requirements() {
         echo "set-up: installing the packages of requirements.txt with pip, once (some minutes)."
     fi
     install_with_pip ||
-        fail "the packages could not be installed. The first set-up needs the network; start again once it is there."
+        fail "the packages could not be installed, see above. The first set-up needs the network; start again once it is there."
     locks >"$stamp"
 }
 
