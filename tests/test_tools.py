@@ -79,16 +79,19 @@ def test_a_changed_lock_is_installed_once(clone, venv, uv, name):
 
 def test_without_uv_pip_installs_the_same_files_with_hashes(clone, venv):
     ended = set_up(clone)
-    sought, packages = (clone / "pip").read_text().splitlines()
-    assert "uv.txt" in sought
-    assert "--require-hashes -r requirements.txt -r requirements-tests.txt" in packages
+    sought, builder, packages = (clone / "pip").read_text().splitlines()
+    assert ("uv.txt" in sought, "setuptools.txt" in builder) == (True, True)
+    assert packages.endswith("-r requirements.txt -r requirements-tests.txt")
+    assert all("--require-hashes" in arguments for arguments in (sought, builder, packages))
     assert (ended.returncode, "with pip, once" in ended.stdout) == (0, True)
-    assert re.fullmatch(r"uv==[\d.]+( *\\\n +--hash=sha256:[0-9a-f]{64})+\n", (venv / "uv.txt").read_text())
+    for name in ("uv", "setuptools"):
+        alone = rf"{name}==[\d.]+( *\\\n +--hash=sha256:[0-9a-f]{{64}})+\n"
+        assert re.fullmatch(alone, (venv / f"{name}.txt").read_text())
 
 
 def test_pip_tries_what_uv_could_not_install(clone, venv, uv):
     ended = set_up(clone, UV_ENDS="1")
-    assert (ended.returncode, len((clone / "pip").read_text().splitlines())) == (0, 1)
+    assert (ended.returncode, len((clone / "pip").read_text().splitlines())) == (0, 2)
     assert "uv could not install them; pip tries" in ended.stdout
 
 

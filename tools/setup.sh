@@ -59,6 +59,11 @@ locks() {
     cat requirements.txt requirements-tests.txt
 }
 
+# locked_only PACKAGE LOCK: the lines of one package
+locked_only() {
+    sed -n "/^$1==/,/[^\\\\]\$/p" "$2"
+}
+
 # uv installs the same packages with the same hashes in a quarter of pip's time: the one on the PATH, else .venv's
 find_uv() {
     if uv --version >/dev/null 2>&1; then
@@ -66,22 +71,26 @@ find_uv() {
         return
     fi
     if [ ! -x "$venv/bin/uv" ]; then
-        sed -n '/^uv==/,/[^\\]$/p' requirements-tests.txt >"$venv/uv.txt"
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --retries 1 \
-            --only-binary :all: --require-hashes -r "$venv/uv.txt" </dev/null >/dev/null 2>&1 || return
+        locked_only uv requirements-tests.txt >"$venv/uv.txt"
+        pip_install --retries 1 --only-binary :all: -r "$venv/uv.txt" >/dev/null 2>&1 || return
     fi
     echo "$venv/bin/uv"
 }
 
-# The packages' own build steps are held to the lock, too (pyspark comes as source and is built with setuptools)
+pip_install() {
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --require-hashes "$@" </dev/null
+}
+
+# Both hold the packages' build steps to the lock, too: pyspark and kafka-python3 are built, with setuptools
 install_with_uv() {
     "$1" pip install --python "$venv/bin/python" --require-hashes --build-constraints requirements.txt \
         -r requirements.txt -r requirements-tests.txt </dev/null
 }
 
 install_with_pip() {
-    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --require-hashes \
-        -r requirements.txt -r requirements-tests.txt </dev/null
+    locked_only setuptools requirements.txt >"$venv/setuptools.txt"
+    pip_install -r "$venv/setuptools.txt" &&
+        pip_install --no-build-isolation --use-pep517 -r requirements.txt -r requirements-tests.txt
 }
 
 install_requirements() {
