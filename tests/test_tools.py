@@ -19,8 +19,8 @@ from tools.lock import LOCKS
 @pytest.fixture
 def clone(tmp_path):
     """What set-up needs of a clone."""
-    python = ("fraudstream/__init__.py", "fraudstream/errors.py", "fraudstream/runtime/java.py")
-    for name in ("tools/setup.sh", *LOCKS.values(), *python):
+    package = ("__init__.py", "errors.py", "runtime/__init__.py", "runtime/java.py")
+    for name in ("tools/setup.sh", *LOCKS.values(), *(f"fraudstream/{each}" for each in package)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT / name, tmp_path / name)
     return tmp_path
