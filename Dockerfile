@@ -12,11 +12,11 @@ RUN apt-get update \
     && apt-get purge -y -qq --auto-remove libcap2-bin \
     && apt-get clean && rm -rf /var/lib/apt/lists/*
 
-# Left out, 350 MB: what only our tests need, the packages' own tests (numpy imports its own), maps for debuggers of
-# JavaScript
+# Left out, 350 MB: what only our tests need (requirements-tests.txt), the packages' own tests (numpy imports its own),
+# maps for debuggers of JavaScript
 COPY requirements.txt /tmp/
-RUN sed '/^# Tests and lint/,$d' /tmp/requirements.txt >/tmp/needed.txt \
-    && pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore -r /tmp/needed.txt \
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes \
+        -r /tmp/requirements.txt \
     && find /usr/local/lib/python3* -path '*/numpy' -prune -o -type d -name tests -prune -exec rm -rf {} + \
     && find /usr/local -type f -name '*.map' -delete
 

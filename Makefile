@@ -1,6 +1,6 @@
 # `make` lists the targets. Each sets up what it needs; PYTHON names the Python that .venv is made with.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-compose lab bench lint docs handin clean distclean
+.PHONY: help setup lock run test test-compose lab bench lint docs handin clean distclean
 PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS := $(wildcard *.ipynb)
@@ -8,8 +8,11 @@ NOTEBOOKS := $(wildcard *.ipynb)
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Virtual environment, pinned requirements, Java; does only what is missing
+setup: ## Virtual environment, locked requirements, Java; does only what is missing
 	@PYTHON="$(PYTHON)" sh tools/setup.sh
+
+lock: setup ## requirements*.txt from requirements*.in; UPGRADE=1: with the newest that fit. Needs the network
+	$(BIN)/python -m tools.lock $(if $(UPGRADE),--upgrade)
 
 run: setup ## Data, model, broker, all three notebooks at once, and the account of it
 	$(BIN)/python -m fraudstream run

@@ -1,8 +1,11 @@
 """Set-up and clean-up: what is there is left alone, what is missing is said, what is the user's stays."""
 
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -10,34 +13,137 @@ from fraudstream.data.generate import generate
 from fraudstream.model.train.evaluate import METRICS, sha256
 from fraudstream.settings import PROJECT
 from tools.clean import generated_data, trained_model
+from tools.lock import LOCKS
 
 
 @pytest.fixture
 def clone(tmp_path):
     """What set-up needs of a clone."""
     package = ("__init__.py", "errors.py", "runtime/__init__.py", "runtime/java.py")
-    for name in ("tools/setup.sh", "requirements.txt", *(f"fraudstream/{each}" for each in package)):
+    for name in ("tools/setup.sh", *LOCKS.values(), *(f"fraudstream/{each}" for each in package)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT / name, tmp_path / name)
     return tmp_path
 
 
+def program(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def venv(clone):
+    """The clone's .venv without packages. Its Python notes the arguments of pip in `pip` instead of installing."""
+    note = f'echo "$@" >>{clone}/pip; case "$*" in *uv.txt*) exit 1;; esac; exit ${{PIP_ENDS:-0}}'
+    program(clone / ".venv/bin/python", f'[ "$2" != pip ] || {{ {note}; }}\nexec {sys.executable} "$@"')
+    return clone / ".venv"
+
+
+@pytest.fixture
+def uv(clone):
+    """A uv on the PATH that notes its arguments in `uv` instead of installing."""
+    notes = clone / "uv"
+    program(clone / "bin/uv", f'[ "$1" = --version ] || {{ echo "$@" >>{notes}; exit ${{UV_ENDS:-0}}; }}')
+    return notes
+
+
+def installed(clone):
+    (clone / ".venv/installed.txt").write_text("".join((clone / name).read_text() for name in LOCKS.values()))
+
+
 def set_up(clone, **environment):
+    """Run set-up. The PATH begins with bin/ of the clone, where a uv that cannot run hides the machine's."""
+    if not (clone / "bin/uv").exists():
+        program(clone / "bin/uv", "exit 127")
+    environment = {"PATH": f"{clone}/bin:/usr/bin:/bin", **environment}
     return subprocess.run(["sh", clone / "tools" / "setup.sh"], env=environment, capture_output=True, text=True)
 
 
-def test_what_is_set_up_is_left_alone(clone):
-    (clone / ".venv" / "bin").mkdir(parents=True)
-    (clone / ".venv" / "bin" / "python").symlink_to(sys.executable)
-    shutil.copy(clone / "requirements.txt", clone / ".venv")
-    ended = set_up(clone, PATH="/usr/bin:/bin")
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+def test_what_is_set_up_is_left_alone(clone, venv, uv):
+    installed(clone)
+    ended = set_up(clone)
+    assert (ended.returncode, ended.stdout, ended.stderr, uv.exists()) == (0, "", "", False)
+
+
+@pytest.mark.parametrize("name", LOCKS.values())
+def test_a_changed_lock_is_installed_once(clone, venv, uv, name):
+    installed(clone)
+    (clone / name).write_text((clone / name).read_text() + "# changed\n")
+    assert [set_up(clone).returncode, set_up(clone).returncode] == [0, 0]
+    (arguments,) = uv.read_text().splitlines()
+    assert "--require-hashes" in arguments
+    assert arguments.endswith("-r requirements.txt -r requirements-tests.txt")
+
+
+def test_without_uv_pip_installs_the_same_files_with_hashes(clone, venv):
+    ended = set_up(clone)
+    sought, builder, packages = (clone / "pip").read_text().splitlines()
+    assert ("uv.txt" in sought, "setuptools.txt" in builder) == (True, True)
+    assert packages.endswith("-r requirements.txt -r requirements-tests.txt")
+    assert all("--require-hashes" in arguments for arguments in (sought, builder, packages))
+    assert (ended.returncode, "with pip, once" in ended.stdout) == (0, True)
+    for name in ("uv", "setuptools"):
+        alone = rf"{name}==[\d.]+( *\\\n +--hash=sha256:[0-9a-f]{{64}})+\n"
+        assert re.fullmatch(alone, (venv / f"{name}.txt").read_text())
+
+
+def test_pip_tries_what_uv_could_not_install(clone, venv, uv):
+    ended = set_up(clone, UV_ENDS="1")
+    assert (ended.returncode, len((clone / "pip").read_text().splitlines())) == (0, 2)
+    assert "uv could not install them; pip tries" in ended.stdout
+
+
+def test_what_was_not_installed_is_tried_again(clone, venv, uv):
+    installed(clone)
+    (clone / "requirements.txt").write_text("changed")
+    ended = set_up(clone, UV_ENDS="1", PIP_ENDS="1")
+    advice = "The first set-up needs the network; start again once it is there."
+    expected = f"set-up: the packages could not be installed, see above. {advice}\n"
+    assert (ended.returncode, ended.stderr, (venv / "installed.txt").exists()) == (1, expected, False)
+
+
+def tiny(folder):
+    """A wheel of a package without any code."""
+    wheel = folder / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as zipped:
+        zipped.writestr("tiny.py", "")
+        zipped.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        zipped.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        zipped.writestr("tiny-1.0.dist-info/RECORD", "tiny.py,,\n")
+    return wheel
+
+
+def test_a_package_that_is_not_the_locked_one_is_refused(clone, tmp_path_factory):
+    """The real uv and the real pip, offline, with a package of our own."""
+    wheel = tiny(tmp_path_factory.mktemp("wheels"))
+    program(clone / "bin/uv", f'exec {Path(sys.executable).with_name("uv")} "$@"')
+    offline = {"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(wheel.parent), "UV_NO_CACHE": "1"}
+    offline |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent), "PYTHON": sys.executable}
+    (clone / "requirements-tests.txt").write_text("")
+    (clone / "requirements.txt").write_text(f"tiny==1.0 --hash=sha256:{'0' * 64}\n")
+    refused = set_up(clone, **offline)
+    assert (refused.returncode, "Hash mismatch for" in refused.stderr) == (1, True)
+    assert "THESE PACKAGES DO NOT MATCH THE HASHES" in refused.stderr
+    (clone / "requirements.txt").write_text(f"tiny==1.0 --hash=sha256:{sha256(wheel)}\n")
+    accepted = set_up(clone, **offline)
+    assert (accepted.returncode, "pip tries" in accepted.stdout) == (0, False)
+
+
+def test_another_python_than_that_of_the_venv_is_refused(clone, venv, uv):
+    installed(clone)
+    other = program(clone / "other", "echo 3.99")
+    has = "{}.{}".format(*sys.version_info[:2])
+    ended = set_up(clone, PYTHON=str(other))
+    told = f".venv has Python {has}, and PYTHON={other} is Python 3.99. Remove .venv (rm -r .venv), then start again."
+    assert (ended.returncode, ended.stderr) == (1, f"set-up: {told}\n")
+    assert set_up(clone, PYTHON=sys.executable).returncode == 0
 
 
 def test_a_python_that_is_too_old_is_refused(clone):
-    (clone / "old").write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.1\n')
-    (clone / "old").chmod(0o755)
-    ended = set_up(clone, PATH="/usr/bin:/bin", PYTHON=str(clone / "old"))
+    program(clone / "old", '[ "$1" = --version ] && echo Python 3.9.1')
+    ended = set_up(clone, PYTHON=str(clone / "old"))
     advice = "Python 3.10 to 3.13 is needed: make PYTHON=python3.12, for example."
     expected = f"set-up: {clone / 'old'} is Python 3.9.1. {advice}\n"
     assert (ended.returncode, ended.stderr, (clone / ".venv").exists()) == (1, expected, False)
