@@ -17,6 +17,13 @@ REPORTS = ("frauds", "quantity", "products")
 
 Schema = dict[str, str]
 
+# the views of reports.sqlite: name -> columns
+REPORT_VIEWS = {
+    "frauds_last_2_minutes": ("window_start", "window_end", "frauds", "transactions"),
+    "quantity_every_30_seconds": ("window_start", "window_end", "quantity"),
+    "top_products_every_minute": ("window_start", "window_end", "product_id", "product_name", "quantity"),
+}
+
 CATEGORY: Schema = {
     "category_id": "int",
     "cat_level1": "string",

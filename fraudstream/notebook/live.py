@@ -39,7 +39,7 @@ class LiveOutput:
 
     def freeze(self) -> None:
         """Brings the form that a saved notebook shows up to date."""
-        if self._stale:
+        if self._stale and self._handle is not None:  # None outside a notebook
             self._stale, self._next_static = False, time.monotonic() + STATIC_EVERY_S
             self._handle.update(self._bundle, raw=True)
 
@@ -96,7 +96,7 @@ class LiveTable(LiveOutput):
             self._page(
                 note, above + facts_line(facts or {}) + chart + (styled_table(rows, self.bar) if len(rows) else "")
             ),
-            f"{text}\n{rows.to_string(index=False) if len(rows) else ''}",
+            f"{text}\n{rows.to_string(index=False, max_colwidth=40) if len(rows) else ''}",
         )
 
     def _page(self, note: str, body: str = "") -> str:

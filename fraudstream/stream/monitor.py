@@ -120,7 +120,7 @@ class StreamMonitor:
         if main is None:
             return "not started", "the predictions' query is started in 2.6"
         if not main.active:
-            return "stopped", f"nothing is predicted since {_time(main.stopped_at)}; {self._waiting()}"
+            return "stopped", f"since {_time(main.stopped_at)}; {self._waiting()}"
         silent = [name for name, query in self._queries.items() if not query.active]
         if silent:
             return "partly stopped", f"{', '.join(silent)}: run the cell again that starts it"
@@ -171,7 +171,7 @@ class StreamMonitor:
         new = {int(file.parent.name.partition("=")[2]): file for file in self._new_files()}
         for _, file in sorted(new.items()):
             table = read_batch(file, STORED)
-            for row in table.to_pylist():
+            for row in sorted(table.to_pylist(), key=lambda each: each["ts"]):
                 key, fraud = row["transaction_id"], row["prediction"] == 1
                 before = seen.newest.pop(key, None)
                 seen.newest[key] = (row["ts"], fraud)

@@ -81,6 +81,7 @@ class QueryProgress:
             topic: {int(partition): end for partition, end in partitions.items()}
             for each in ends
             for topic, partitions in each.items()
+            if isinstance(partitions, dict)  # Kafka's
         }
 
     def row(self) -> tuple:

@@ -42,7 +42,7 @@ class Queries:
             self._stop(name)
         for name, writer in list(self._writers.items()):
             if name != PREDICTIONS:
-                wait_for_end(self.start(name, writer.trigger(availableNow=True)))
+                wait_for_end(writer.queryName(name).trigger(availableNow=True).start())
 
     def _stop(self, name: str) -> None:
         for query in self._spark.streams.active:

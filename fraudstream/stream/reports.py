@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from sqlite_utils import Database
 
 from fraudstream.errors import Note, OutputError
+from fraudstream.schemas import REPORT_VIEWS
 
 BUSY_TIMEOUT_S, NOTE_EVERY_S = 5, 10
 # A window is finished once the report has seen a later one begin; after a pause, once no row of it can still arrive:
@@ -55,8 +56,9 @@ class Reports:
         """The one value of ``query``."""
         return self._patiently(lambda file: file.execute(query).fetchone()[0])
 
-    def view(self, name: str, table: str, query: str, columns: str = "*") -> None:
-        """Makes ``name`` a view of the finished windows of ``query``, a select on ``table`` with a parameter :since."""
+    def view(self, name: str, table: str, query: str) -> None:
+        """Makes ``name``, one of REPORT_VIEWS, a view of the finished windows of ``query``, a select with :since."""
+        columns = ", ".join(REPORT_VIEWS[name])
         whole = query.replace(":since", "''")
         finished = f"select {columns} from ({whole}) where {FINISHED.format(table=table)}"
 

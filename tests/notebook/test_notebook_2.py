@@ -1,7 +1,5 @@
 """The notebook of Task 2 as the grader reads it, and its schemas against the package's."""
 
-import re
-
 import nbformat
 import pytest
 from task2 import NOTEBOOK
@@ -30,24 +28,17 @@ def test_schemas_are_those_of_the_package(spark, cells):
     assert [list(columns) for columns in found.values()] == [list(columns) for columns in expected.values()]
 
 
-def test_every_requirement_has_one_heading_in_order(cells):
-    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    numbers = ["2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7", "2.7a", "2.7b", "2.7c"]
-    assert re.findall(r"^## (\d\.\d[a-c]?) ", text, re.MULTILINE) == numbers
-
-
-def test_cells_are_short(cells):
-    assert max(len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code") <= 25
-
-
 def test_what_is_graded_stands_in_the_notebook(cells):
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     calls = [
         "SparkConf()",
         '.set("spark.sql.session.timeZone", "Australia/Melbourne")',
         "spark.sql.streaming.checkpointLocation",
-        'spark.readStream.format("kafka")',
-        "from_json(",
+        "ingest(spark.readStream, TRANSACTION_TOPIC",
+        'reader.format("kafka")',
+        "F.count_if(",
+        "numRowsDroppedByWatermark",
+        "F.from_json(",
         '.withWatermark("event_time", "1 minute")',
         ".join(",
         ".groupBy(",
@@ -58,8 +49,10 @@ def test_what_is_graded_stands_in_the_notebook(cells):
         ".foreachBatch(",
         "spark.read.schema(stored_schema).parquet(",
         'F.window("event_time", "2 minutes", "10 seconds")',
-        'processingTime="10 seconds"',
-        'processingTime="30 seconds"',
-        'processingTime="1 minute"',
+        '.trigger(processingTime="10 seconds")',
+        '.trigger(processingTime="30 seconds")',
+        '.trigger(processingTime="1 minute")',
+        "sum(prediction = 1)",
+        "sum(quantity)",
     ]
     assert [call for call in calls if call not in code] == []

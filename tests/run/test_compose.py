@@ -61,9 +61,10 @@ def test_images_are_pinned_and_kafka_is_of_the_version_of_its_jars():
 
 
 def test_the_layer_of_jars_has_every_module_that_fetching_them_imports():
-    copied = set(re.findall(r"fraudstream/(\w+)\.py", DOCKERFILE))
-    imported = grimp.build_graph("fraudstream").find_upstream_modules("fraudstream.runtime.jars")
-    assert copied == {name.split(".")[1] for name in imported} | {"jars"}
+    copied = {name.replace("/", ".") for name in re.findall(r"(fraudstream/[\w/]+?)(?:/__init__)?\.py", DOCKERFILE)}
+    jars = "fraudstream.runtime.jars"
+    imported = grimp.build_graph("fraudstream").find_upstream_modules(jars)
+    assert copied - {"fraudstream.runtime", "fraudstream.__init__"} == imported | {jars}
 
 
 @services

@@ -1,4 +1,4 @@
-"""When a query of Task 2 has stopped by itself, the notebook says why in one line; an interrupt ends the wait."""
+"""Queries start once per name and stop in order; an interrupt ends a wait and breaks no query."""
 
 import os
 import signal
@@ -9,7 +9,8 @@ import pytest
 
 from fraudstream.errors import FraudstreamError, OutputError
 from fraudstream.stream.checkpoint import require_reports
-from fraudstream.stream.queries import raise_if_failed, stop_all, wait_for_end, wait_until_idle
+from fraudstream.stream.monitor import StreamMonitor
+from fraudstream.stream.queries import Queries, wait_for_end
 
 
 def disk_full(batch, batch_id):
@@ -21,13 +22,11 @@ def test_what_the_sink_raised_is_the_reason(spark, tmp_path):
     (tmp_path / "in" / "one.txt").write_text("a line\n")
     writer = spark.readStream.text(str(tmp_path / "in")).writeStream.queryName("predictions").foreachBatch(disk_full)
     query = writer.option("checkpointLocation", str(tmp_path / "checkpoint")).start()
-    with pytest.raises(Exception, match="Proxy"):
-        query.awaitTermination(60)
     with pytest.raises(FraudstreamError) as caught:
-        raise_if_failed(query)
+        wait_for_end(query)
     assert str(caught.value) == (
         "The query predictions stopped: OSError: [Errno 28] No space left on device: 'part-0.parquet' "
-        "(details in the log that 2.1 names)."
+        "(details in Spark's log, see 2.1)."
     )
 
 
@@ -35,18 +34,12 @@ def test_a_reason_of_spark_s_own_is_its_first_line(spark, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "one.txt").write_text("a line\n")
     rows = spark.readStream.text(str(tmp_path / "in")).selectExpr("assert_true(value = '', 'not empty')")
-    query = (
-        rows.writeStream.queryName("products")
-        .format("console")
-        .option("checkpointLocation", str(tmp_path / "c"))
-        .start()
-    )
-    with pytest.raises(Exception, match="not empty"):
-        query.awaitTermination(60)
+    writer = rows.writeStream.queryName("products").format("console")
+    query = writer.option("checkpointLocation", str(tmp_path / "c")).start()
     with pytest.raises(
-        FraudstreamError, match=r"^The query products stopped: .+\(details in the log that 2\.1 names\)\.$"
+        FraudstreamError, match=r"^The query products stopped: .+\(details in Spark's log, see 2\.1\)\.$"
     ):
-        raise_if_failed(query)
+        wait_for_end(query)
 
 
 @pytest.fixture
@@ -55,37 +48,50 @@ def counting(spark, tmp_path):
     counted = []
     writer = spark.readStream.format("rate").load().writeStream.queryName("predictions")
     writer = writer.option("checkpointLocation", str(tmp_path / "checkpoint"))
-    return writer.foreachBatch(lambda batch, batch_id: counted.append(batch.count())).start(), counted
+    query = writer.foreachBatch(lambda batch, batch_id: counted.append(batch.count())).start()
+    yield query, counted
+    query.stop()
 
 
-def goes_on(query, counted):
+def continues(query, counted):
     """Whether the query takes in more, and can be stopped."""
     so_far, deadline = len(counted), time.monotonic() + 20
     while len(counted) == so_far and time.monotonic() < deadline:
         time.sleep(0.1)
-    stop_all([query])
+    query.stop()
     return len(counted) > so_far and query.exception() is None
-
-
-def interrupt_in(seconds):
-    Timer(seconds, os.kill, [os.getpid(), signal.SIGINT]).start()
-
-
-def test_an_interrupt_in_the_middle_of_a_call_to_java_ends_the_wait_and_breaks_no_query(spark, counting):
-    query, counted = counting
-    said = []
-    interrupt_in(2.5)
-    wait_until_idle([query], None, lambda: spark._jvm.java.lang.Thread.sleep(1000), said.append)
-    assert said == ["Interrupted: the stream ends here; run the notebook again to go on from its checkpoint."]
-    assert goes_on(query, counted)
 
 
 def test_an_interrupt_of_the_wait_for_a_query_s_end_breaks_no_query(counting):
     query, counted = counting
-    interrupt_in(1.5)
+    Timer(1.5, os.kill, [os.getpid(), signal.SIGINT]).start()
     with pytest.raises(KeyboardInterrupt):
         wait_for_end(query)
-    assert goes_on(query, counted)
+    assert continues(query, counted)
+
+
+def test_a_cell_that_is_run_twice_has_one_query(spark, settings, tmp_path):
+    queries = Queries(spark, StreamMonitor(settings, {"bootstrap_servers": ["127.0.0.1:1"]}))
+
+    def start():
+        writer = spark.readStream.format("rate").load().writeStream.foreachBatch(lambda batch, batch_id: None)
+        return queries.start("frauds", writer.option("checkpointLocation", str(tmp_path / "checkpoint")))
+
+    first, second = start(), start()
+    assert (first.isActive, second.isActive, second.name) == (False, True, "frauds")
+    second.stop()
+
+
+def test_finish_lets_each_follower_take_in_what_has_come_since_its_last_trigger(spark, settings, tmp_path):
+    (tmp_path / "in").mkdir()
+    queries, seen = Queries(spark, StreamMonitor(settings, {"bootstrap_servers": ["127.0.0.1:1"]})), []
+    writer = spark.readStream.text(str(tmp_path / "in")).writeStream.trigger(processingTime="1 hour")
+    writer = writer.foreachBatch(lambda batch, batch_id: seen.extend(row.value for row in batch.collect()))
+    query = queries.start("frauds", writer.option("checkpointLocation", str(tmp_path / "checkpoint")))
+    time.sleep(2)  # the first trigger finds nothing
+    (tmp_path / "in" / "one.txt").write_text("a line\n")
+    queries.finish()
+    assert (seen, query.isActive) == (["a line"], False)
 
 
 @pytest.mark.parametrize("gone", ["reports.sqlite", "checkpoints/predictions"])
