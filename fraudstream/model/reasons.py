@@ -125,7 +125,7 @@ class Explainer:
         for row in np.flatnonzero(agrees):
             order = [place for place in np.argsort(-parts[row], kind="stable")[:strongest] if parts[row, place] > 0]
             found[wanted[row]] = [
-                Reason(name, values[name][row], self.usual.get(name), float(parts[row, place]))
+                Reason(name, _present(values[name][row]), self.usual.get(name), float(parts[row, place]))
                 for place in order
                 for name in [self.columns[place]]
             ]
@@ -152,6 +152,11 @@ def as_column(reasons: list[list[Reason]]) -> pa.Array:
         for row in reasons
     ]
     return pa.array(texts, REASONS_TYPE)
+
+
+def _present(value: str | float | None) -> str | float | None:
+    """``value``; None for NaN, which is equal to nothing."""
+    return value if value == value else None
 
 
 def _as_text(value: str | float | None) -> str | None:
