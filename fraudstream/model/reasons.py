@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from fraudstream.model.archive import opened
-from fraudstream.model.match import Matched
+from fraudstream.model.match import ModelMatch
 from fraudstream.model.metadata import stage_data
 from fraudstream.model.shapley import LinearShapley, TreeShapley
 from fraudstream.model.stages import dense
@@ -67,7 +67,7 @@ class Explainer:
     shapley: TreeShapley | LinearShapley | None = None
 
     @classmethod
-    def of(cls, matched: Matched, usual: Mapping[str, str | float | None] | None = None) -> "Explainer":
+    def of(cls, matched: ModelMatch, usual: Mapping[str, str | float | None] | None = None) -> "Explainer":
         """The explainer of ``matched``'s zip, read without Spark; another kind of model gives one with ``why_not``.
 
         ``usual``: column of the stream -> its median or most frequent value in the training rows. Where it has none,
@@ -76,7 +76,7 @@ class Explainer:
         nothing of its training rows: its base is the log-odds of the row of all usual values, with which it compares.
         Raises ModelError where the zip is missing or its data cannot be read.
         """
-        path = matched.needs.path
+        path = matched.signature.path
         with opened(path) as archive:
             classifier = kept_stages(matched, archive)[-1]
             if classifier.kind not in TREES | {LINEAR}:
@@ -90,7 +90,7 @@ class Explainer:
             else:
                 shapley = TreeShapley.of(read_nodes(path, archive, classifier))
         explains = {BOOSTED: MARGIN, LINEAR: LOG_ODDS}.get(classifier.kind, PROBABILITY)
-        columns = tuple(dict.fromkeys(pair.ours for pair in matched.pairs))
+        columns = tuple(dict.fromkeys(pair.ours for pair in matched.columns))
         return cls("", explains, shapley.base, columns, known, encoder, shapley)
 
     def contributions(self, rows: pa.Table) -> np.ndarray:

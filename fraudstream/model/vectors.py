@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from fraudstream.errors import ModelError
 from fraudstream.model.archive import model_root, opened
-from fraudstream.model.match import NUMERIC, STAND_INS, Matched, Pair
+from fraudstream.model.match import FILL_VALUES, NUMERIC, ColumnMatch, ModelMatch
 from fraudstream.model.metadata import Stage, stage_data, stages
 from fraudstream.model.stages import FOLLOWED, Block, labels_of
 
@@ -19,15 +19,15 @@ from fraudstream.model.stages import FOLLOWED, Block, labels_of
 class Encoder:
     """The stages before the classifier, with what they have learnt; ``cannot``: why they cannot be followed, or ''."""
 
-    matched: Matched
+    matched: ModelMatch
     steps: tuple[tuple[Stage, dict], ...]
     features: str
     cannot: str = ""
 
     @classmethod
-    def of(cls, matched: Matched) -> "Encoder":
+    def of(cls, matched: ModelMatch) -> "Encoder":
         """Reads the stages of ``matched``'s zip. Raises ModelError as ``opened`` and ``stages`` do."""
-        path: Path = matched.needs.path
+        path: Path = matched.signature.path
         with opened(path) as archive:
             *preparing, classifier = kept_stages(matched, archive)
             unknown = [stage.kind for stage in preparing if stage.kind not in FOLLOWED]
@@ -39,7 +39,7 @@ class Encoder:
     @property
     def sources(self) -> tuple[str, ...]:
         """The stream's column behind each slot of the vector: all parts of a one-hot vector have the same one."""
-        nothing = pa.table({pair.ours: pa.nulls(0) for pair in self.matched.pairs})
+        nothing = pa.table({pair.ours: pa.nulls(0) for pair in self.matched.columns})
         return self._block(nothing).sources
 
     @property
@@ -49,7 +49,7 @@ class Encoder:
         The surrogates of an Imputer (mean, median or mode), the first label of a StringIndexer by falling frequency.
         """
         found: dict[str, float | str] = {}
-        ours = {pair.need.column.casefold(): pair.ours for pair in self.matched.pairs}
+        ours = {pair.input.column.casefold(): pair.ours for pair in self.matched.columns}
         for stage, learnt in self.steps:
             for position, name in enumerate(stage.columns("inputCols", "inputCol")):
                 column = ours.get(name.casefold())
@@ -62,26 +62,26 @@ class Encoder:
     def vectors(self, rows: pa.Table) -> np.ndarray:
         """Each row's feature vector (double, rows x slots), equal to Spark's.
 
-        ``rows`` has the stream's columns of ``matched.pairs``, of their types, as the predictions have them. A value
+        ``rows`` has the stream's columns of ``matched.columns``, of their types, as the predictions have them. A value
         that the model does not know is replaced as ``fraudstream.model.columns`` does it. Raises ModelError for rows
         without one of the columns.
         """
         return self._block(rows).values
 
     def reference(self, usual: Mapping[str, float | str | None]) -> np.ndarray:
-        """The vector of a row of ``usual`` values; a number without one is match.STAND_INS', else 0."""
+        """The vector of a row of ``usual`` values; a number without one is match.FILL_VALUES', else 0."""
         values = {}
-        for pair in self.matched.pairs:
+        for pair in self.matched.columns:
             known = usual.get(pair.ours)
-            typical = (pair.need.labels or (None,))[0] if pair.type == "string" else STAND_INS.get(pair.ours, 0)
+            typical = (pair.input.labels or (None,))[0] if pair.type == "string" else FILL_VALUES.get(pair.ours, 0)
             values[pair.ours] = pa.array([typical if known is None else known])
         return self.vectors(pa.table(values))[0]
 
     def _block(self, rows: pa.Table) -> Block:
-        missing = [pair.ours for pair in self.matched.pairs if pair.ours not in rows.column_names]
+        missing = [pair.ours for pair in self.matched.columns if pair.ours not in rows.column_names]
         if missing:
-            raise ModelError(f"{self.matched.needs.path}: rows to explain lack {', '.join(missing)}.")
-        blocks = {pair.need.column.casefold(): _given(pair, rows.column(pair.ours)) for pair in self.matched.pairs}
+            raise ModelError(f"{self.matched.signature.path}: rows to explain lack {', '.join(missing)}.")
+        blocks = {pair.input.column.casefold(): _given(pair, rows.column(pair.ours)) for pair in self.matched.columns}
         for stage, learnt in self.steps:
             inputs = stage.columns("inputCols", "inputCol")
             made = FOLLOWED[stage.kind](stage, learnt, [blocks[name.casefold()] for name in inputs])
@@ -90,17 +90,17 @@ class Encoder:
         return blocks[self.features.casefold()]
 
 
-def kept_stages(matched: Matched, archive: zipfile.ZipFile) -> list[Stage]:
+def kept_stages(matched: ModelMatch, archive: zipfile.ZipFile) -> list[Stage]:
     """The stages that lead to the prediction, the classifier last."""
-    path = matched.needs.path
+    path = matched.signature.path
     found = stages(path, archive, model_root(path, archive))
-    return [found[position] for position in matched.needs.kept]
+    return [found[position] for position in matched.signature.kept]
 
 
-def _given(pair: Pair, column: pa.ChunkedArray) -> Block:
+def _given(pair: ColumnMatch, column: pa.ChunkedArray) -> Block:
     """What the model gets of ``pair``: the twin of fraudstream.model.columns' ``_value``, compared in a test."""
-    need, sources = pair.need, (pair.ours,)
-    if need.labels:
+    taken, sources = pair.input, (pair.ours,)
+    if taken.labels:
         texts = [_known(pair, value) for value in column.to_pylist()]
         null = np.array([[text is None] for text in texts], dtype=bool).reshape(-1, 1)
         return Block(np.array(texts, dtype=object).reshape(-1, 1), sources, null, "string")
@@ -108,14 +108,14 @@ def _given(pair: Pair, column: pa.ChunkedArray) -> Block:
     if pair.type not in NUMERIC:
         return Block(np.array(column.to_pylist(), dtype=object).reshape(-1, 1), sources, null, pair.type)
     values = column.cast(pa.float64(), safe=False).to_numpy().reshape(-1, 1)
-    if pair.stand_in is not None:
-        values, null = np.where(np.isnan(values), float(pair.stand_in), values), np.zeros_like(null)
+    if pair.fill_value is not None:
+        values, null = np.where(np.isnan(values), float(pair.fill_value), values), np.zeros_like(null)
     return Block(values, sources, null, pair.type)
 
 
-def _known(pair: Pair, value: object) -> str | None:
+def _known(pair: ColumnMatch, value: object) -> str | None:
     """The model's spelling of ``value``; what stands in for one that it has not learnt, or its text."""
-    labels = pair.need.labels
+    labels = pair.input.labels
     text = None if value is None else _text(value)
     normals = [_normal(label, pair.type) for label in labels]
     if set(normals) == {"true", "false"} and pair.type in NUMERIC:
@@ -125,7 +125,7 @@ def _known(pair: Pair, value: object) -> str | None:
     spelt = text.strip(" ").lower() if text is not None else None
     if spelt in normals:
         return labels[normals.index(spelt)]
-    return text if pair.stand_in is None else str(pair.stand_in)
+    return text if pair.fill_value is None else str(pair.fill_value)
 
 
 def _text(value: object) -> str:

@@ -27,10 +27,11 @@ from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import functions as F
 from students import CATEGORIES, NUMBERS, at_the_door, rewritten, saved, students_pipeline, students_rows
 
-from fraudstream import model, train
 from fraudstream.features import FEATURES, TRANSACTION_COLUMNS
+from fraudstream.model import SavedModel
 from fraudstream.model.columns import with_model_columns
 from fraudstream.model.reasons import REASONS_TYPE, Explainer, Reason, as_column
+from fraudstream.model.train import fit
 from fraudstream.model.words import in_words
 from fraudstream.schemas import OFFERED
 
@@ -49,7 +50,7 @@ def our_pipelines():
         "logistic": LogisticRegression(labelCol="label", weightCol="weight", maxIter=5),
         "multinomial": LogisticRegression(family="multinomial", maxIter=5, elasticNetParam=1.0, regParam=0.1),
     }
-    preparing = train.fit.pipeline("random_forest").getStages()[:-1]
+    preparing = fit.pipeline("random_forest").getStages()[:-1]
     return {name: Pipeline(stages=[*preparing, classifier]) for name, classifier in classifiers.items()}
 
 
@@ -84,7 +85,7 @@ def pipeline_of_many_stages():
 @pytest.fixture(scope="module")
 def past(spark, shop_dir):
     """The past's examples: all frauds and 300 of the honest; features, label, weight, and the label as students do."""
-    rows = train.fit.labelled_examples(spark, shop_dir)
+    rows = fit.labelled_examples(spark, shop_dir)
     rows = rows.orderBy(F.desc("label"), "transaction_id").limit(300)
     rows = rows.withColumn("is_fraud", F.initcap((F.col("label") == 1).cast("string")))
     return spark.createDataFrame(rows.collect(), rows.schema).cache()
@@ -178,8 +179,8 @@ def test_the_population_is_the_training_rows_as_heavy_as_in_training(doors, past
 
 def test_a_zip_of_spark_3_5_gives_the_same(doors, strange, tmp_path):
     door = doors["forest"]
-    paths = door.matched.needs.path, tmp_path / "older.zip"
-    older = model.match(model.read_needs(rewritten(*paths, as_spark_3_5)), OFFERED)
+    paths = door.matched.signature.path, tmp_path / "older.zip"
+    older = SavedModel.open(rewritten(*paths, as_spark_3_5)).match(OFFERED)
     rows = strange.toArrow()
     np.testing.assert_array_equal(
         Explainer.of(older).contributions(rows), Explainer.of(door.matched).contributions(rows)
