@@ -58,6 +58,7 @@ SHOW = f"""async ([name, place]) => {{
         top = notebook.widgets[place].node.getBoundingClientRect().top;
     }}
 }}"""
+SEEN = f"([name, place]) => {FIND}.content.widgets[place].outputArea.node.innerText"
 SELECT = f"([name, place]) => {{{FIND}.content.activeCellIndex = place}}"
 PICTURE = """([chart, top, bottom]) => {
     const [from, part] = [document.querySelector(`${chart} canvas`), document.createElement('canvas')];
@@ -125,7 +126,11 @@ class Person:
         self._chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
         self.page: Page = self._chromium.new_page(viewport={"width": 1400, "height": 1000})
         server.wait()
-        self.page.goto(f"http://127.0.0.1:{server.port}/lab/workspaces/fraudstream?token={server.token}")
+        self._address = f"http://127.0.0.1:{server.port}/lab/workspaces/fraudstream?token={server.token}"
+        self.page.goto(self._address)
+        self._wait_until_open()
+
+    def _wait_until_open(self) -> None:
         opened = f"window.jupyterapp && {NOTEBOOK_WIDGETS}.length === {len(NOTEBOOKS)}"
         self.page.wait_for_function(opened, timeout=1000 * START_S)
 
@@ -164,6 +169,32 @@ class Person:
         """All text and HTML in the outputs of the code cell that holds ``code``."""
         each = [output.get("data", {}) | output for output in self.cell(notebook, code)["outputs"]]
         return "\n".join(_text(one.get("text/html") or one.get("text/plain") or one.get("text") or "") for one in each)
+
+    def seen(self, notebook: str, code: str) -> str:
+        """What the page shows now below the code cell that holds ``code``, widgets included, after scrolling there."""
+        self.show(notebook, code)
+        return self.page.evaluate(SEEN, [notebook, self._place(notebook, code)])
+
+    def reload(self) -> None:
+        """Loads the page again; returns when the notebooks are open."""
+        self.page.reload()
+        self._wait_until_open()
+
+    def second_tab(self) -> "Person":
+        """Another tab of the same browser, on the same notebooks and kernels."""
+        other = object.__new__(Person)
+        other._chromium, other._address = self._chromium, self._address
+        other.page = self.page.context.new_page()
+        other.page.set_viewport_size({"width": 1400, "height": 1000})
+        other.page.goto(self._address)
+        other._wait_until_open()
+        return other
+
+    def theme(self, name: str) -> None:
+        """JupyterLab's colours: "JupyterLab Dark" or "JupyterLab Light"."""
+        change = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+        self.page.evaluate(change, name)
+        self.page.wait_for_timeout(2000)
 
     def errors(self, notebook: str) -> list[str]:
         """What cells show as an error, or print to the standard error."""

@@ -15,15 +15,11 @@ from fraudstream.kafka import broker
 from fraudstream.settings import PROJECT, load_settings
 from tools.browser import BROWSERS, TASK_1, TASK_2, TASK_3, TASKS, Person, Server, find_browser, until
 
-SENDING, SENT = "sender.send(", "sender.close()"
-PREDICTING, FRAUDS, HEALTH, ACCOUNT, EQUAL = (
-    "say_where_it_starts(",
-    "frauds_table =",
-    "health_table =",
-    "reconcile(",
-    "batch_features(",
-)
-FIGURE, LOOP, COUNTED = "plt.subplots(", "arrivals(consumer", "consumer.close()"
+SENDING, SENT = "sender.confirm(", "sender.close()"
+STATUS, FIRST_ROWS, PREDICTING = "status = LiveStatus(", "first_transactions = ", "say_where_it_starts(checkpoint)"
+FRAUDS, ALERTS, HEALTH = "frauds_table = ", "panel.show_alerts()", "panel.show_health()"
+ACCOUNT, EQUAL = "reconcile(settings", "batch_features("
+FIGURE, LOOP, COUNTED = "plt.subplots(", "arrivals(consumer", "chart.save("
 CAPTION = 0.18  # the share of the chart's height that holds its title and caption
 SCREENSHOTS = PROJECT / "output" / "screenshots"
 
@@ -84,7 +80,7 @@ def test_lab_opens_with_the_three_notebooks(person):
 def test_the_chart_moves_while_its_loop_runs(person):
     for notebook in (TASK_3, TASK_1):
         person.do(notebook, "notebook:run-all-cells")
-    until(lambda: "batch    4 " in person.said(TASK_1, SENDING), 120, "the fourth batch")
+    until(lambda: "batch    4 " in person.seen(TASK_1, SENDING), 120, "the fourth batch")
     person.show(TASK_3, FIGURE)
     before = person.chart()
     until(lambda: person.chart() != before, 20, "another picture")
@@ -106,66 +102,105 @@ def test_a_view_that_was_zoomed_to_stays_while_the_chart_grows(person):
     until(lambda: not kept(), 20, "all of the line again, after the home button")
 
 
-def test_reports_and_health_change_in_place(person):
-    def updated():
-        return [person.said(TASK_2, code) for code in (FRAUDS, HEALTH)]
-
+def test_status_reports_alerts_and_health_change_in_place(person):
     photograph(person, "chart")
     person.do(TASK_1, "notebook:interrupt-kernel")  # its batches shall not be at their end when Task 2 is ready
     person.do(TASK_2, "notebook:run-all-cells")
-    until(lambda: all("<td" in page for page in updated()), 150, "reports and health")
-    before = updated()
+    until(lambda: "updated" in person.seen(TASK_2, FRAUDS), 200, "the first report")
     person.run(TASK_1, SENDING)
-    until(lambda: all(now != then for now, then in zip(updated(), before, strict=True)), 60, "the next report")
-    assert [page.count('class="fraudstream"') for page in updated()] == [1, 1]
-    for name, code in [("frauds", FRAUDS), ("health", HEALTH)]:
-        person.show(TASK_2, code)
+    until(lambda: person.seen(TASK_2, STATUS).startswith("running"), 60, "running in the status line")
+    for name, code in [("frauds", FRAUDS), ("alerts", ALERTS), ("health", HEALTH), ("status", STATUS)]:
+        before = person.seen(TASK_2, code)
+        until(lambda code=code, before=before: person.seen(TASK_2, code) != before, 60, f"another {name}")
         photograph(person, name)
+    assert "ts" in person.seen(TASK_2, FIRST_ROWS)
+
+
+def test_after_a_reload_of_the_page_all_three_show_the_present_and_continue(person):
+    person.reload()
+    assert "Loading widget" not in person.seen(TASK_1, SENDING)
+    shows_the_present(person)
+    photograph(person, "reloaded")
+
+
+def test_a_second_tab_shows_the_present_too(person):
+    other = person.second_tab()
+    shows_the_present(other)
+    other.page.close()
+
+
+def shows_the_present(person):
+    for notebook, code, what in [
+        (TASK_1, SENDING, "another batch"),
+        (TASK_2, STATUS, "another status"),
+        (TASK_2, FRAUDS, "another report"),
+        (TASK_2, HEALTH, "another health"),
+    ]:
+        before = person.seen(notebook, code)
+        until(lambda: person.seen(notebook, code) not in ("", before), 60, what)  # noqa: B023
+    person.show(TASK_3, FIGURE)
+    before = person.chart()
+    until(lambda: person.chart() != before, 30, "another picture")
+
+
+def test_a_dark_theme_is_followed(person):
+    person.theme("JupyterLab Dark")
+    person.show(TASK_3, FIGURE)
+    photograph(person, "dark-chart")
+    person.show(TASK_2, FRAUDS)
+    photograph(person, "dark-frauds")
+    background = "getComputedStyle(document.querySelector('.jupyter-matplotlib')).backgroundColor"
+    assert person.page.evaluate(background) not in ("rgb(255, 255, 255)",)
+    person.theme("JupyterLab Light")
+
+
+def test_without_messages_the_status_line_is_idle(person):
+    person.do(TASK_1, "notebook:interrupt-kernel")
+    until(lambda: person.seen(TASK_2, STATUS).startswith("idle no message for"), 60, "idle")
 
 
 def test_interrupted_each_notebook_comes_to_its_end_without_an_error(person):
+    person.run(TASK_1, SENDING)
+    until(lambda: person.seen(TASK_2, STATUS).startswith("running"), 60, "running again")
     person.do(TASK_1, "notebook:interrupt-kernel")
     finished = person.cell(TASK_1, SENT)["execution_count"]
     person.run(TASK_1, SENT)
     until(lambda: person.cell(TASK_1, SENT)["execution_count"] not in (None, finished), 30, "what was sent")
-    assert first_batch(person) > 4
     batches, transactions = (number(person.said(TASK_1, SENT), rf"([\d,]+) {name}") for name in ("bat", "trans"))
-    until(lambda: seen(person) == transactions, 60, f"all {transactions} transactions in the stream's health")
+    until(lambda: predicted(person) == transactions, 60, f"all {transactions} transactions in the status line")
     person.do(TASK_3, "notebook:interrupt-kernel")
-    until(lambda: "Saved as" in person.said(TASK_3, COUNTED), 30, "the finished chart")
+    until(lambda: "successful" in person.said(TASK_3, COUNTED), 30, "the finished chart")
     assert number(person.said(TASK_3, COUNTED), r"([\d,]+) batches") == batches
-    assert "image/png" in person.cell(TASK_3, LOOP)["outputs"][-1]["data"]
-    person.show(TASK_3, LOOP)
+    assert "image/png" in person.cell(TASK_3, COUNTED)["outputs"][-1]["data"]
     photograph(person, "finished")
     person.do(TASK_2, "notebook:interrupt-kernel")
     until(lambda: "have the same features" in person.said(TASK_2, EQUAL), 120, "the end of Task 2")
-    account = person.cell(TASK_2, ACCOUNT)["outputs"][-1]["data"]["text/plain"]
-    assert f"transactions_sent={transactions}," in account and "unread=0, lost=0," in account
+    assert "Every transaction is accounted for." in person.said(TASK_2, ACCOUNT)
+    assert person.seen(TASK_2, STATUS).startswith("stopped")
     person.show(TASK_2, ACCOUNT)
-    photograph(person, "account")
+    photograph(person, "reconciliation")
     assert [person.errors(notebook) for notebook in TASKS] == [[], [], []]
+
+
+def predicted(person):
+    """How many transactions the status line says are predicted."""
+    return number(person.seen(TASK_2, STATUS), r"predicted ([\d,]+)")
 
 
 def first_batch(person):
     """The number of the first batch that Task 1's cell says it has sent."""
-    return number(person.said(TASK_1, SENDING), r"batch +([\d,]+) ")
-
-
-def seen(person):
-    """The transactions that Task 2 has predicted, or waits for an event of, as its panel says."""
-    health = person.said(TASK_2, HEALTH)
-    return sum(number(health, rf"<b>([\d,]+)</b><span>{fact}") for fact in ("predicted", "unmatched"))
+    return number(person.seen(TASK_1, SENDING), r"batch +([\d,]+) ")
 
 
 def test_restarted_each_notebook_goes_on_where_it_was(person, own):
-    def predicted():
+    def micro_batches():
         return len(list(own.predictions.glob("batch_id=*")))
 
-    before = predicted()
+    before = micro_batches()
     for notebook in (TASK_2, TASK_3, TASK_1):
         person.do(notebook, "notebook:restart-run-all")
-    until(lambda: predicted() > before, 120, "a prediction after the restart")
-    assert "Goes on after micro-batch" in person.said(TASK_2, PREDICTING)
+    until(lambda: micro_batches() > before, 120, "a prediction after the restart")
+    assert "Continues after micro-batch" in person.said(TASK_2, PREDICTING)
     assert first_batch(person) > 4
     person.show(TASK_3, FIGURE)
     photograph(person, "restarted")
