@@ -1,6 +1,6 @@
 # `make` lists the targets. Each sets up what it needs; PYTHON names the Python that .venv is made with.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run test test-compose lab bench lint docs handin clean distclean
+.PHONY: help setup lock run test test-compose lab bench lint strip docs handin clean distclean
 PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS := $(wildcard *.ipynb)
@@ -33,7 +33,11 @@ lint: setup ## Code, notebooks and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/nbstripout --verify --keep-id $(NOTEBOOKS)
+	@$(BIN)/nbstripout --verify --keep-id $(NOTEBOOKS) || \
+		{ echo "The notebooks hold outputs, as after a session in JupyterLab. To clear them: make strip" >&2; exit 1; }
+
+strip: setup ## Clear the notebooks' outputs, which a session in JupyterLab leaves
+	$(BIN)/nbstripout --keep-id $(NOTEBOOKS)
 
 docs: setup ## README's settings and commands from the code; docs/executed, its pictures from a run of 90 batches
 	$(BIN)/python -m tools.readme
