@@ -34,8 +34,8 @@ class SuccessChart:
     def __init__(self, line: Line2D) -> None:
         self.line, self.axes, self.figure = line, line.axes, line.axes.figure
         self.turn = threading.RLock()
-        self._all = self.axes.plot([], [], label="all transactions per batch")[0]
-        self._mean = self.axes.plot([], [], label=f"successful, mean of {MEAN_OF} batches")[0]
+        self._all = self.axes.plot([], [], label="all transactions")[0]
+        self._mean = self.axes.plot([], [], label=f"mean of {MEAN_OF} batches")[0]
         self._caption = self.axes.text(0, 1.03, "", transform=self.axes.transAxes)
         self._answer_in_turn()
         self._dress()
@@ -172,7 +172,8 @@ class SuccessChart:
         axes.set_axisbelow(True)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.spines["bottom"].set(color=QUIET_COLOUR, alpha=0.6)
-        axes.legend(loc="upper left", ncols=3, frameon=False, fontsize=9, labelcolor=QUIET_COLOUR)
+        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.08), "ncols": 3, "borderaxespad": 0}
+        axes.legend(**place, frameon=False, fontsize=9, labelcolor=QUIET_COLOUR)
 
 
 def _running_mean(counts: list[int]) -> np.ndarray:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import pandas as pd
 from IPython.display import display
-from ipywidgets import HTML
+from ipywidgets import HTML, VBox
 
 from fraudstream.notebook.render import STYLE, bars_over_time, facts_line, melbourne_windows, styled_table
 from fraudstream.settings import MELBOURNE
@@ -46,6 +46,13 @@ class LiveOutput:
     def _as_bundle(self, page: str, text: str) -> dict:
         view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
         return {WIDGET: view, "text/html": page, "text/plain": text}
+
+
+def dashboard(*outputs: LiveOutput) -> None:
+    """Shows the same outputs once more, one below the other: they change here, too."""
+    view = VBox([output._widget for output in outputs])
+    view_form = {"version_major": 2, "version_minor": 0, "model_id": view.model_id}
+    display({WIDGET: view_form, "text/plain": "Dashboard"}, raw=True)
 
 
 class LiveStatus(LiveOutput):

@@ -20,7 +20,7 @@ STATUS, FIRST_ROWS, PREDICTING = "status = LiveStatus(", "first_transactions = "
 FRAUDS, ALERTS, HEALTH = "frauds_table = ", "panel.show_alerts()", "panel.show_health()"
 ACCOUNT, EQUAL = "reconcile(settings", "batch_features("
 FIGURE, LOOP, COUNTED = "plt.subplots(", "arrivals(consumer", "chart.save("
-CAPTION = 0.18  # the share of the chart's height that holds its title and caption
+CAPTION = 0.2  # the share of the chart's height that holds its title and caption
 SCREENSHOTS = PROJECT / "output" / "screenshots"
 
 pytestmark = pytest.mark.skipif(not find_browser(), reason=f"no {', '.join(BROWSERS)} here: install Debian's chromium")
