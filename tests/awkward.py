@@ -1,4 +1,4 @@
-"""A generated shop made awkward: what real files hold and neat ones do not."""
+"""Makes a generated shop awkward, with the oddities of real files."""
 
 import shutil
 from collections.abc import Iterator

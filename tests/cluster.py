@@ -1,4 +1,4 @@
-"""Clusters of processes of this machine, on 127.0.0.1: three Kafka brokers; a Spark master with two workers."""
+"""Clusters of local processes on 127.0.0.1: three Kafka brokers; a Spark master with two workers."""
 
 import base64
 import os

@@ -1,4 +1,4 @@
-"""What the tests share: real engines, started once for the run and stopped by their own process at the end."""
+"""Shared fixtures: real engines, started once per run and stopped by their own process."""
 
 import os
 import subprocess

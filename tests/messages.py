@@ -1,4 +1,4 @@
-"""Messages for the topics: lists of rows, and whatever else somebody may send."""
+"""Sends messages to the topics: lists of rows, and anything else."""
 
 import json
 from collections.abc import Callable, Iterator

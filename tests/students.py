@@ -1,4 +1,4 @@
-"""Models as students save them, fitted on a small generated shop: other names, an indexer of the label, no "keep"."""
+"""Models as students save them, trained on a small generated shop: other names, a label indexer, no "keep"."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: whole messages, exit codes, and nothing half written."""
+"""The command line: whole messages, exit codes, and nothing half written."""
 
 import os
 import subprocess

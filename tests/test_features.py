@@ -1,4 +1,4 @@
-"""Part A's features, exactly as the batch function and the stream compute them."""
+"""Part A's features, exactly as the batch job and the stream compute them."""
 
 from datetime import date, datetime
 

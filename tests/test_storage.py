@@ -1,4 +1,4 @@
-"""Predictions and checkpoints by a Hadoop URI: what pathlib does, Hadoop does, with Spark's Java or one of its own."""
+"""Predictions and checkpoints on Hadoop file systems: Hadoop paths behave like pathlib's, with and without Spark."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Set-up and clean-up: what is there is left alone, what is missing is said, what is the user's stays."""
+"""Installation and clean-up: what is installed is left alone, what is missing is named, the user's files stay."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Zips of models made by hand: what a saved pipeline says of itself, and labels that its indexers have learnt."""
+"""Hand-made zips of models: metadata of saved pipelines, and labels of their indexers."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The chart: one point a batch, in order, in Melbourne's time, and a view that stays where the user put it."""
+"""Task 3's chart: one point per batch, in order, in Melbourne time; the view stays where the user put it."""
 
 import asyncio
 from collections import namedtuple

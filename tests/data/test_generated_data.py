@@ -1,4 +1,4 @@
-"""The generated data: how like the real shop they are, and how well fraud hides in them."""
+"""The generated data: statistics like the real shop's, consistent references, and fraud that is hard to find."""
 
 import ast
 import re

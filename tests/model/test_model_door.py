@@ -1,4 +1,4 @@
-"""The model's door: what is refused before anything is unpacked or loaded, and why."""
+"""Checks of the model's zip: what is refused before anything is unpacked or loaded, with the reason."""
 
 import json
 import stat

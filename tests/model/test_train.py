@@ -1,4 +1,4 @@
-"""The model that the training leaves: what is in it, how it was judged, and that it takes any row."""
+"""The training: content of the zip, evaluation, split by time; the trained model predicts any row."""
 
 import json
 import zipfile

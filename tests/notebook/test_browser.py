@@ -1,7 +1,7 @@
-"""The notebooks in a real JupyterLab, in a real Chromium: run, watched, interrupted, restarted, ended.
+"""The notebooks in a real JupyterLab in a real Chromium: run, watched, interrupted, restarted, ended.
 
-One person's session: the tests go on from each other in this order, and none is tried after one that failed.
-Screenshots are left in output/screenshots.
+One session: each test continues from the one before, and none runs after a failure. Screenshots are saved in
+output/screenshots.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The notebooks of Tasks 1 and 3, executed headless against a real Kafka, and read as the grader reads them."""
+"""The notebooks of Tasks 1 and 3, executed headless with a real Kafka, and read as the grader reads them."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`check`: what it says of files and model, by its own output, and its exit code."""
+"""`check`: its tables, its messages about files and model, and its exit code."""
 
 import csv
 import os

@@ -1,5 +1,5 @@
-"""Task 2 on clusters: the real notebook on a Spark standalone master with two workers and three Kafka brokers, all
-processes of their own. In the middle a worker and a broker are killed. The predictions are those of the batch.
+"""Task 2 on a Spark standalone cluster with two workers and three Kafka brokers; a worker and a broker are killed in
+mid-run, and the predictions equal those of a batch job.
 """
 
 import sqlite3

@@ -1,7 +1,7 @@
-"""docker-compose.yml and the image: what stands in them, and, where `make test-compose` asks for it, `up` for real.
+"""docker-compose.yml and the image: their content, and, with `make test-compose`, a real `docker compose up`.
 
-For real takes a Docker engine and some minutes: FRAUDSTREAM_TEST_COMPOSE=1. A clone that belongs to a user of its own
-is brought up twice; then the cluster is, and loses a broker and a worker meanwhile.
+The real one needs a Docker engine and some minutes: FRAUDSTREAM_TEST_COMPOSE=1. It starts the
+clone of another user twice, then the cluster, which loses a broker and a worker.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""`python -m fraudstream run`: the three notebooks at once, on a small shop, a real Kafka and a student's model.
+"""`python -m fraudstream run`: the three notebooks at once, with a small shop, a real Kafka and a student's model.
 
-The stream has a payment method and customers that the model has never seen.
+The stream has a payment method and customers that the model does not know.
 """
 
 import json

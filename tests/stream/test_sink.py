@@ -1,4 +1,4 @@
-"""Predictions on disk: each micro-batch once, complete or not at all, and bound to the query that writes them."""
+"""The prediction sink: each micro-batch is visible once, complete or not at all, and bound to its query."""
 
 import json
 from datetime import datetime, timezone

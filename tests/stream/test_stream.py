@@ -1,9 +1,8 @@
-"""Task 2 as a whole: the real notebook, a real Kafka, and a replay of an awkward shop in which much goes wrong.
+"""Task 2 as a whole: the real notebook, a real Kafka, a shop full of awkward data, and a kill in mid-batch.
 
-The notebook is killed in the middle of a micro-batch and started again, messages come twice, late or broken. What is
-predicted is that of the batch and of pandas all the same, exactly. (tests/run/test_run.py has an undisturbed replay.)
-The
-ts of the batches are 15 seconds apart, so that the reports have several windows.
+The notebook is killed in the middle of a micro-batch and started again; messages come twice, late or broken. The
+predictions must still equal those of a batch job and of pandas exactly. (tests/run/test_run.py has an undisturbed
+replay.) The ts of the batches are 15 seconds apart, so that the reports have several windows.
 """
 
 import sqlite3
