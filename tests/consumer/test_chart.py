@@ -142,7 +142,7 @@ def test_ticks_between_two_seconds_have_no_label(chart):
 
 
 class Page:
-    """A browser's end of the chart: what was sent to it."""
+    """The browser's side of the chart: collects what is sent to it."""
 
     def __init__(self):
         self.pictures = []

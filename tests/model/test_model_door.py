@@ -23,7 +23,7 @@ def path(tmp_path):
 
 
 def refusal(path, contents=None, **limits):
-    """What ``check`` says against the zip of these entries, without the path in front."""
+    """The message against the zip of these entries, without the path in front."""
     if contents is not None:
         write_zip(path, contents)
     with pytest.raises(ModelError) as caught:
@@ -33,7 +33,7 @@ def refusal(path, contents=None, **limits):
 
 
 def unfit(path, *stages, aliases=None, **pipeline):
-    """What is said against a model of these stages that passes as a zip."""
+    """The message against a model of these stages whose zip is fine."""
     write_zip(path, entries(*stages, **pipeline))
     with pytest.raises(ModelError) as caught:
         SavedModel.open(path).match(OFFERED, aliases)

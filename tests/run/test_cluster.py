@@ -65,7 +65,7 @@ def running(settings):
 
 @pytest.fixture(scope="module")
 def replay(clusters):
-    """A replay through the clusters, and what it has left; the clusters are stopped afterwards."""
+    """A replay through the clusters, and its results; the clusters are stopped afterwards."""
     settings, processes = clusters
     ensure_topics(client_options(settings))
     shop = list(batches(settings.data_dir))

@@ -150,7 +150,7 @@ class Clone:
         return running.returncode, log
 
     def predictions(self) -> pd.DataFrame:
-        """The newest prediction of each transaction, without what the moment of the run decides."""
+        """The newest prediction of each transaction, without the columns that depend on the time of the run."""
         folder = self.folder / "output" / "predictions"
         table = ds.dataset(folder, format="parquet", partitioning="hive").to_table().to_pandas()
         newest = table.sort_values("batch_id").groupby("transaction_id").last()
@@ -218,7 +218,7 @@ def docker(*arguments):
 
 @pytest.fixture(scope="module")
 def cluster(clone, single):
-    """A run on the cluster that loses a broker and a worker meanwhile: exit code, predictions, who ran."""
+    """A run on the cluster that loses a broker and a worker in mid-run: exit code, predictions, containers that ran."""
     assert clone.compose("--profile", "cluster", "up", "-d", FRAUDSTREAM_BATCHES="20").wait(120) == 0
     began, commits = time.time(), clone.folder / "output" / "checkpoints" / "predictions" / "commits"
     while not any(path.stat().st_mtime > began for path in commits.glob("[0-9]*")):

@@ -29,7 +29,7 @@ STEP_S = 15
 
 
 class Replay:
-    """Sends the shop's batches to empty topics, and keeps how many messages each topic holds."""
+    """Sends the shop's batches to empty topics, and counts the messages of each topic."""
 
     def __init__(self, send, data_dir, first_ts):
         self._send, self.batches, self._first_ts = send, list(batches(data_dir)), first_ts
@@ -83,7 +83,7 @@ def settings(broker, shop, model_dir, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(spark, shop, model_dir, tmp_path_factory):
-    """What the batch predicts of the same files, by transaction_id."""
+    """The batch job's predictions for the same files, by transaction_id."""
     return batch_predictions(spark, shop, model_dir / "my_ML_model.zip", tmp_path_factory.mktemp("unpacked"))
 
 
@@ -95,7 +95,7 @@ BROKEN = {
 
 @pytest.fixture(scope="module")
 def finished(spark, broker, shop, first_ts, settings):
-    """What the replay has left."""
+    """The results of the replay."""
     recreate_topics({"bootstrap_servers": [broker]})
     with sender(broker) as send:
         replay = Replay(send, shop, first_ts)
