@@ -1,7 +1,7 @@
-"""Part A's features: the training (batch) and the stream (Task 2) use the same expressions.
+"""Part A's features, for the training and for a batch job over the files.
 
-The stream's join and groupBy are in the Task 2 notebook, where they are graded. ``batch_features`` computes the same
-features in one batch job, and a test compares the two row by row.
+The stream's expressions are in the Task 2 notebook, where they are graded. ``batch_features`` computes the same
+features in one batch job; the notebook's last cells and a test compare the two row by row.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def with_options(transactions: DataFrame, options: FeatureOptions) -> DataFrame:
 def batch_features(
     transactions: DataFrame, browsing: DataFrame, profiles: DataFrame, options: FeatureOptions = DEFAULTS
 ) -> DataFrame:
-    """The stream's features as a batch job: one row per transaction that has an earlier event in its session.
+    """The features as a batch job: one row per transaction that has an earlier event in its session.
 
     In: transactions (typed TRANSACTION columns), browsing (session_id, event_type, browsed_at), profiles (with the same
     ``options``).

@@ -7,11 +7,12 @@ from sqlite3 import connect
 
 import nbformat
 import pytest
+from task2 import constant
 
 from fraudstream.features import FEATURES
 from fraudstream.run.reconcile import Reconciliation
 from fraudstream.runtime.jars import ROOTS, locked
-from fraudstream.schemas import TRANSACTION
+from fraudstream.schemas import REPORTS, TRANSACTION
 from fraudstream.settings import PROJECT
 from fraudstream.stream.ingest import QUARANTINE_COLUMNS
 from fraudstream.stream.reports import Reports
@@ -19,13 +20,16 @@ from tools.reference import DOCS, PARTS, filled
 
 REQUIREMENTS = {
     "A2B-Task1_producer.ipynb": "1.1 1.2 1.3 1.4 1.5",
-    "A2B-Task2_spark_streaming.ipynb": "2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.7a 2.7b 2.7c",
+    "A2B-Task2_spark_streaming.ipynb": "2.1 2.2 2.3 2.4 2.4a 2.4b 2.4c 2.5 2.6 2.7 2.7a 2.7b 2.7c",
     "A2B-Task3_consumer.ipynb": "3.1 3.2 3.3",
 }
 LONGEST_CELL = 25
 PREDICTIONS = ("ts", "event_time", "rawPrediction", "probability", "prediction", "imputed", "predicted_at", "batch_id")
 SPARK_JARS = "org.apache.spark:"
 
+ADDED_BY_TRANSACTION = (
+    "window_start window_end transaction_id prediction position product_id product_name category quantity".split()
+)
 README = PROJECT / "README.md"
 README_LINES = 150
 DOCUMENTS = [README, PROJECT / "CHANGELOG.md", *(PROJECT / "docs").glob("*.md"), *PROJECT.glob("[a-z]*/README.md")]
@@ -87,14 +91,24 @@ def test_outputs_name_every_column_and_every_field_of_the_summary(column):
     assert f"`{column}`" in text_of(DOCS / "outputs.md")
 
 
-def test_outputs_name_every_report_with_its_columns(tmp_path):
-    Reports(tmp_path / "reports.sqlite")
-    with closing(connect(tmp_path / "reports.sqlite")) as file:
-        tables = [name for (name,) in file.execute("select name from sqlite_master where type = 'table'")]
-        reports = [name for name in tables if not name.endswith("_by_transaction")]
-        columns = {name: [row[1] for row in file.execute(f"pragma table_info({name})")] for name in reports}
-    for name in reports:
-        assert f"| `{name}` | {' '.join(f'`{column}`' for column in columns[name])} |" in text_of(DOCS / "outputs.md")
+def views():
+    """(view, its columns) of each report, made as the cells of Task 2 make them, over tables without rows."""
+    code = "\n".join(cell.source for cell in cells("A2B-Task2_spark_streaming.ipynb", "code"))
+    chosen = re.search(r'^    columns = "(.+)"$', code, re.MULTILINE).group(1)
+    calls = re.findall(r'reports\.view\("(\w+)", "(\w+)", (\w+)(, columns)?\)', code)
+    assert len(calls) == len(REPORTS)
+    return [(view, table, constant(query), chosen if columns else "*") for view, table, query, columns in calls]
+
+
+@pytest.mark.parametrize(("view", "table", "query", "columns"), views(), ids=[name for name, *_ in views()])
+def test_outputs_name_every_report_with_its_columns(tmp_path, view, table, query, columns):
+    reports = Reports(tmp_path / "reports.sqlite")
+    with closing(connect(reports.path)) as file:
+        file.execute(f"create table {table} ({', '.join(ADDED_BY_TRANSACTION)})")
+    reports.view(view, table, query, columns)
+    with closing(connect(reports.path)) as file:
+        found = " ".join(f"`{row[1]}`" for row in file.execute(f"pragma table_info({view})"))
+    assert f"| `{view}` | {found} |" in text_of(DOCS / "outputs.md")
 
 
 def test_configuration_names_every_variable_of_env_example():
