@@ -20,9 +20,8 @@ def read_up_to(checkpoint: AnyPath, topic: str) -> dict[int, int] | None:
     commit = newest_commit(checkpoint)
     if commit is None:
         return None
-    _, _, *sources = (
-        (checkpoint / "offsets" / str(commit)).read_text().splitlines()
-    )  # version, watermark, one line per source
+    # version, watermark, one line per source
+    _, _, *sources = (checkpoint / "offsets" / str(commit)).read_text().splitlines()
     ends = {name: offsets for source in sources if source != "-" for name, offsets in json.loads(source).items()}
     return {int(partition): end for partition, end in ends.get(topic, {}).items()}
 
