@@ -1,35 +1,35 @@
-# `make` lists the targets. Each sets up what it needs; PYTHON names the Python that .venv is made with.
+# `make` lists the targets. Each installs what it needs; PYTHON names the Python that .venv is made with.
 .DEFAULT_GOAL := help
 .PHONY: help setup lock run test test-compose lab bench lint strip docs handin clean distclean
 PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS := $(wildcard *.ipynb)
 
-help: ## List these targets
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Virtual environment, locked requirements, Java; does only what is missing
+setup: ## Install what is missing: virtual environment, locked requirements, Java
 	@PYTHON="$(PYTHON)" sh tools/setup.sh
 
-lock: setup ## requirements*.txt from requirements*.in; UPGRADE=1: with the newest that fit. Needs the network
+lock: setup ## Renew requirements*.txt from requirements*.in; UPGRADE=1: with the newest versions. Needs the network
 	$(BIN)/python -m tools.lock $(if $(UPGRADE),--upgrade)
 
-run: setup ## Data, model, broker, all three notebooks at once, and the account of it
+run: setup ## Run everything once: data, model, broker, the three notebooks at the same time, reconciliation
 	$(BIN)/python -m fraudstream run
 
-test: lint ## Lint, then all tests, two files at once
+test: lint ## Lint, then run all tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-compose: setup ## docker compose up for real, the cluster too: needs a Docker engine, root, some minutes
+test-compose: setup ## Test docker compose up, with the cluster: needs a Docker engine, root and some minutes
 	FRAUDSTREAM_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/run/test_compose.py
 
-lab: setup ## The broker and JupyterLab on 127.0.0.1 with the three notebooks; Ctrl-C ends both
+lab: setup ## Start the broker and JupyterLab on 127.0.0.1 with the three notebooks; Ctrl-C ends both
 	$(BIN)/python -m fraudstream lab
 
-bench: setup ## Seconds from ts to prediction over 300 batches; results in output/bench
+bench: setup ## Measure the latency from ts to prediction over 300 batches; results in output/bench
 	FRAUDSTREAM_OUTPUT_DIR=output/bench $(BIN)/python -m fraudstream run --batches 300
 
-lint: setup ## Code, notebooks and the direction of imports
+lint: setup ## Check code, notebooks and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -39,17 +39,17 @@ lint: setup ## Code, notebooks and the direction of imports
 strip: setup ## Clear the notebooks' outputs, which a session in JupyterLab leaves
 	$(BIN)/nbstripout --keep-id $(NOTEBOOKS)
 
-docs: setup ## README's settings and commands from the code; docs/executed, its pictures from a run of 90 batches
-	$(BIN)/python -m tools.readme
+docs: setup ## Regenerate the reference documents from the code, docs/executed and pictures from a run of 90 batches
+	$(BIN)/python -m tools.reference
 	$(BIN)/python -m tools.docs
 
-handin: setup ## Run everything and leave output/handin.zip: executed notebooks, HTML, chart, summary
+handin: setup ## Run everything and write output/handin.zip: executed notebooks, HTML, chart, summary
 	$(BIN)/python -m fraudstream handin
 
-clean: ## Remove results, generated data and the trained model; what you put there stays
+clean: ## Remove results, generated data and the trained model; your own files stay
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tools.clean; fi
 	rm -rf .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-distclean: clean ## The same, and the downloads: .venv and .cache
+distclean: clean ## Like clean, and remove the downloads: .venv and .cache
 	rm -rf .venv .cache

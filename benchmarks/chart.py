@@ -1,7 +1,7 @@
-"""How long does Task 3's chart take to show one more batch, when it holds a minute or an hour of batches?
+"""Measures how long Task 3's chart takes to show one more batch, with a minute to an hour of batches in it.
 
-Draws with ipympl, as in JupyterLab, and counts all that the kernel does for one update: the drawing, the comparison
-with the picture before, and the PNG of what has changed. The processor's time is less shaken by what else is running.
+Draws with ipympl, as in JupyterLab. An update counts all work of the kernel: the drawing, the comparison with the
+previous picture, and the PNG of the difference. Processor time is less affected by other programs than wall time.
 
     .venv/bin/python -m benchmarks.chart
 """
@@ -20,8 +20,8 @@ UPDATES = 43
 TS = 1_745_818_000
 
 
-def main(points: Annotated[list[int] | None, typer.Option(help="Batches in the chart.")] = None) -> None:
-    """Prints a line for each number of points: milliseconds of an update, by the clock and of the processor."""
+def main(points: Annotated[list[int] | None, typer.Option(help="Number of batches in the chart.")] = None) -> None:
+    """Prints one line per number of points: milliseconds per update, wall time and processor time."""
     matplotlib.use("module://ipympl.backend_nbagg")
     for number in points or [60, 600, 3600]:
         wall, busy = (statistics.quantiles([1000 * s for s in each], n=20) for each in _updates(number))
@@ -29,7 +29,7 @@ def main(points: Annotated[list[int] | None, typer.Option(help="Batches in the c
 
 
 def _updates(points: int) -> tuple[list[float], list[float]]:
-    """Seconds of each update, by the clock and of the processor."""
+    """Seconds of each update: wall time, processor time."""
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(9, 4.4))

@@ -1,13 +1,13 @@
-"""Does an hour in JupyterLab cost more than its first minutes? Memory, notebook files, latency, minute by minute.
+"""Measures memory, notebook files and latency minute by minute: does a long session in JupyterLab slow down?
 
-Opens the three notebooks in the system's Chromium, by the project's own `lab`, runs all of their cells and prints a
-line a minute: resident memory of each kernel and of Spark's Java, the saved notebooks (JupyterLab saves every two
-minutes), seconds from ts until a prediction can be read, of those that came within the minute, and the processor time
-that Task 3 takes for a batch: reading, counting, drawing.
+Opens the three notebooks in the system's Chromium with the project's `lab`, runs all their cells and prints one line
+per minute: resident memory of each kernel and of Spark's Java, size of the saved notebooks (JupyterLab saves every two
+minutes), latency from ts to a readable prediction for the predictions of that minute, and the processor time that
+Task 3 takes per batch to read, count and draw.
 
     .venv/bin/python -m benchmarks.lab --minutes 15
 
-The data are a shop made for it, long enough; FRAUDSTREAM_MODEL names the model.
+It generates its own data, long enough; FRAUDSTREAM_MODEL names the model.
 """
 
 import tempfile
@@ -43,8 +43,8 @@ COLUMNS = {
 }
 
 
-def main(minutes: Annotated[int, typer.Option(help="How long to watch.")] = 15) -> None:
-    """Prints a line for each minute after the first prediction."""
+def main(minutes: Annotated[int, typer.Option(help="Minutes to measure.")] = 15) -> None:
+    """Prints one line per minute after the first prediction."""
     if not (browser := find_browser()):
         raise FraudstreamError(f"No {', '.join(BROWSERS)} here: install Debian's chromium.")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, sync_playwright() as playwright:
@@ -74,7 +74,7 @@ def _watch(minutes: int, look: "Look") -> None:
 
 
 class Look:
-    """What the processes, files and predictions are like, and what has come since the look before."""
+    """Figures of the processes, the files, and the predictions since the previous call."""
 
     def __init__(self, folder: Path, settings: Settings, server: Server, person: Person) -> None:
         self.person, self._folder = person, folder
@@ -91,7 +91,7 @@ class Look:
         self._since, self._busy_s = time.monotonic(), self._drawn_s()
 
     def __call__(self) -> list[str]:
-        """The values of COLUMNS, but the minute."""
+        """The values of COLUMNS, without the minute."""
         processes = [self._kernels[TASK_1], self._kernels[TASK_2], self._java, self._kernels[TASK_3]]
         sizes = "/".join(f"{(self._folder / notebook).stat().st_size / 1000:.0f}" for notebook in TASKS)
         seconds = self._seconds()
@@ -107,7 +107,7 @@ class Look:
         return times.user + times.system
 
     def _seconds(self) -> list[float]:
-        """From ts until the prediction could be read, of each that has come since the look before."""
+        """Latency in seconds of each prediction since the previous call: from ts until it could be read."""
         new = [each for each in self._predictions.glob("batch_id=*") if each.name not in self._seen]
         self._seen.update(each.name for each in new)
         return [

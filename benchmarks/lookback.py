@@ -1,7 +1,8 @@
-"""Does a micro-batch stay as short when an hour of browsing is remembered? And which state store is the better one?
+"""Measures micro-batches with an hour of browsing events in the join's state, for each state store.
 
-Sends ``--remembered`` batches of 200 events with the ts of the last so many seconds at once, lets Task 2 take them in,
-then sends ``--live`` batches, one a second, and prints the micro-batches' durations, the state and the memory.
+Sends ``--remembered`` batches of 200 events at once, with the ts of the last that many seconds, and waits until Task 2
+has read them. Then it sends ``--live`` batches, one per second, and prints duration of the micro-batches, size of the
+state, and memory.
 
     .venv/bin/python -m benchmarks.lookback --remembered 3600 --store rocksdb-4
 """
@@ -22,6 +23,7 @@ from kafka import KafkaProducer
 from benchmarks.task2 import run_cells
 from fraudstream.data.generate import generate
 from fraudstream.kafka import broker
+from fraudstream.kafka.client import bootstrap, client_options, ensure_topics
 from fraudstream.producer.replay import BrowsingCursor, TransactionCursor
 from fraudstream.runtime import spark
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
@@ -42,10 +44,10 @@ STORES = {
 
 
 def main(
-    remembered: Annotated[int, typer.Option(help="Batches that are in the state when the measurement begins.")] = 3600,
-    live: Annotated[int, typer.Option(help="Batches that are measured, one a second.")] = 60,
+    remembered: Annotated[int, typer.Option(help="Batches in the state when the measurement begins.")] = 3600,
+    live: Annotated[int, typer.Option(help="Batches to measure, one per second.")] = 60,
     store: Annotated[
-        str, typer.Option(help="State store and format of the join's state: rocksdb-4, rocksdb-3 or memory-2.")
+        str, typer.Option(help="State store and format of the join state: rocksdb-4, rocksdb-3 or memory-2.")
     ] = "rocksdb-4",
 ) -> None:
     """Prints one line of figures."""
@@ -55,9 +57,9 @@ def main(
         os.environ["FRAUDSTREAM_DATA_DIR"] = data = str(Path(folder) / "data")
         generate(Path(data), scale=max(0.1, (remembered + live) / 480), progress=False)
         settings = load_settings()
-        address = broker.bootstrap(settings)
-        broker.ensure_topics(broker.client_options(settings))
+        address = bootstrap(settings)
         try:
+            ensure_topics(client_options(settings))
             _measure(settings, address, remembered, live, store)
         finally:
             broker.stop(settings)
@@ -91,9 +93,9 @@ def _measure(settings, address: str, remembered: int, live: int, store: str) -> 
     java = [child for child in psutil.Process().children(recursive=True) if child.name() == "java"]
     memory = max(process.memory_info().rss for process in java) / 2**20
     print(
-        f"{store}, {remembered} batches remembered (taken in with the start in {took_in:.0f} s): micro-batch p50"
+        f"{store}, {remembered} batches in the state (read in {took_in:.0f} s with the start): micro-batch p50"
         f" {statistics.median(durations):.0f} ms, p95 {statistics.quantiles(durations, n=20)[-1]:.0f} ms;"
-        f" of it searching for what is forgotten {statistics.median(removals):.0f} ms;"
+        f" of this finding expired events {statistics.median(removals):.0f} ms;"
         f" {sum(state.numRowsTotal for state in states):,} state rows, Spark's Java {memory:,.0f} MB"
     )
     stop_all(names["spark"].streams.active)

@@ -1,4 +1,4 @@
-"""The Task 2 notebook as a program: its own cells, up to a heading, so that what is timed is what is graded."""
+"""Runs the Task 2 notebook's own cells as a program, up to a heading: what is measured is what is graded."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The service `lab`: JupyterLab. Its port is published on 127.0.0.1 only; the token is JUPYTER_TOKEN, or a printed one.
+# The service `lab`: JupyterLab. Its port is published on 127.0.0.1 only; the token is JUPYTER_TOKEN, else a printed one.
 set -eu
 [ -n "${JUPYTER_TOKEN:-}" ] || unset JUPYTER_TOKEN
 allow=$([ "$(id -u)" -ne 0 ] || echo --allow-root)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The service `run`: data, model, the three notebooks, the account. With `--profile cluster` the same notebooks go to
-# three brokers and to Spark's master; with `--profile lab` they are left to whoever sits at JupyterLab.
+# The service `run`: data, model, the three notebooks, reconciliation. With `--profile cluster` the same notebooks use
+# three brokers and Spark's master; with `--profile lab` it leaves them to JupyterLab.
 set -eu
 is_up() { getent hosts "$1" >/dev/null; }
 

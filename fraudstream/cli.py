@@ -12,20 +12,18 @@ from fraudstream.kafka import broker as kafka_broker
 from fraudstream.settings import Settings, load_settings
 
 app = typer.Typer(help=__doc__, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-broker = typer.Typer(help="The embedded Kafka broker, one for each output folder.", rich_markup_mode=None)
+broker = typer.Typer(help="The embedded Kafka broker, one per output folder.", rich_markup_mode=None)
 app.add_typer(broker, name="broker")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the CSV files (default: FRAUDSTREAM_DATA_DIR or data).")]
-EmptyTopics = Annotated[
-    bool, typer.Option("--empty-topics", help="Empty the topics of a Kafka that is not the embedded one.")
-]
-Wait = Annotated[float, typer.Option(help="Seconds to wait for a Kafka that is not the embedded one.", min=0)]
+EmptyTopics = Annotated[bool, typer.Option("--empty-topics", help="Also empty the topics of an external Kafka.")]
+Wait = Annotated[float, typer.Option(help="Seconds to wait for an external Kafka to answer.", min=0)]
 
 
 @app.callback(invoke_without_command=True)
 @broker.callback(invoke_without_command=True)
 def show_help(context: typer.Context) -> None:
-    """A command without its subcommand shows what there is."""
+    """Shows the help where no subcommand is given."""
     if context.invoked_subcommand is None:
         print(context.get_help())
 
@@ -33,10 +31,10 @@ def show_help(context: typer.Context) -> None:
 @app.command()
 def generate(
     data_dir: DataDir = None,
-    scale: Annotated[float, typer.Option(help="Times the default size, from 0.01 to 20.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same files, byte for byte.")] = 42,
+    scale: Annotated[float, typer.Option(help="Multiple of the default size, from 0.01 to 20.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Random seed: the same seed gives the same files, byte for byte.")] = 42,
 ) -> None:
-    """Make the shop's data. Files that this command did not write are never overwritten."""
+    """Generate the shop's data. Files that this command did not write are never overwritten."""
     settings = _settings(data_dir=data_dir)
     from fraudstream.data.generate import generate
 
@@ -49,11 +47,11 @@ def train(
     model_dir: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for my_ML_model.zip, metrics, plots (default: that of FRAUDSTREAM_MODEL, or models)."
+            help="Folder for my_ML_model.zip, metrics and plots (default: that of FRAUDSTREAM_MODEL, or models)."
         ),
     ] = None,
 ) -> None:
-    """Train a random forest and gradient-boosted trees on the past, and save the better one."""
+    """Train a random forest and gradient-boosted trees on the past files, and save the better one."""
     settings = _settings(data_dir=data_dir, model=model_dir and model_dir / "my_ML_model.zip")
     from fraudstream.model.train import train
 
@@ -63,13 +61,13 @@ def train(
 @app.command()
 def check(
     data_dir: DataDir = None,
-    model: Annotated[Path | None, typer.Option(help="The model's zip (default: that of FRAUDSTREAM_MODEL).")] = None,
+    model: Annotated[Path | None, typer.Option(help="Zip of the model (default: FRAUDSTREAM_MODEL).")] = None,
 ) -> None:
-    """Look at the files and the model, and say whether they fit: exit code 1 if something does not. Writes nothing."""
+    """Check that the files and the model fit the stream; exit code 1 if something does not. Writes nothing."""
     from fraudstream.run.check import check
 
     fits = check(_settings(data_dir=data_dir, model=model))
-    # all is said: end at once, as the CSV reader's threads abort about 1 of 24 ordinary endings ("terminate called")
+    # end at once: on an ordinary exit the CSV reader's threads abort about 1 in 24 times ("terminate called")
     sys.stdout.flush()
     os._exit(0 if fits else 1)
 
@@ -81,9 +79,9 @@ def run(
     empty_topics: EmptyTopics = False,
     wait: Wait = 60,
 ) -> None:
-    """Run the three notebooks headless; exit code 0 only if every transaction sent is predicted or accounted for.
+    """Run the three notebooks headless; exit code 0 only if every transaction sent is accounted for.
 
-    Data, model and broker are made where they are missing. A broker that did not run before is stopped at the end.
+    Creates data and model if they are missing. A broker that this command started is stopped at the end.
     """
     settings = _settings(batches=batches, interval_s=interval)
     from fraudstream.run.headless import run
@@ -97,7 +95,7 @@ def run(
 
 @app.command()
 def reset(empty_topics: EmptyTopics = False, wait: Wait = 60) -> None:
-    """Start afresh: results and checkpoints move to earlier/ beside them, the topics are emptied."""
+    """Start over: move results and checkpoints to earlier/ in the same folder, and empty the topics."""
     from fraudstream.run.lock import hold_output_folder
     from fraudstream.run.reset import reset
 
@@ -108,7 +106,7 @@ def reset(empty_topics: EmptyTopics = False, wait: Wait = 60) -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
-    """JupyterLab with the three notebooks, and the broker; Ctrl-C ends both. Further options are JupyterLab's own."""
+    """Start the broker and JupyterLab with the three notebooks; Ctrl-C ends both. Other options go to JupyterLab."""
     from fraudstream.run.lab import lab
 
     lab(_settings(), context.args)
@@ -118,7 +116,7 @@ def lab(context: typer.Context) -> None:
 def handin(
     batches: Annotated[int | None, typer.Option(help="Batches to send (default: FRAUDSTREAM_BATCHES or 120).")] = None,
 ) -> None:
-    """Run the three notebooks and leave handin.zip: notebooks with outputs, HTML, chart, summary."""
+    """Run the three notebooks and write handin.zip: notebooks with outputs, HTML, chart, summary."""
     settings = _settings(batches=batches)
     from fraudstream.run.handin import hand_in
 
@@ -127,19 +125,19 @@ def handin(
 
 @broker.command()
 def start() -> None:
-    """Start the broker, unless it runs; returns when it answers."""
+    """Start the broker unless it is running; returns once it answers."""
     print(kafka_broker.start(_settings()))
 
 
 @broker.command()
 def stop() -> None:
-    """Stop the broker of this output folder, and only that."""
+    """Stop the broker of this output folder; no other is touched."""
     print("stopped" if kafka_broker.stop(_settings()) else "no broker was running")
 
 
 @broker.command()
 def status() -> None:
-    """Say whether the broker runs, and where."""
+    """Show whether the broker is running, and its address."""
     print(kafka_broker.status(_settings()))
 
 

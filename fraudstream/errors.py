@@ -1,29 +1,29 @@
-"""What fraudstream tells its user: notes, and errors that say what was found, where, and what to do."""
+"""Notes and errors for the user. An error says what was found, where, and what to do."""
 
 from collections.abc import Callable
 
-# where a line for the user goes: print, or what a notebook shows it with
+# takes a line for the user: print, or a notebook's own display
 Note = Callable[[str], object]
 
 
 class FraudstreamError(Exception):
-    """Base of all: the command line shows it as one line and ends with exit code 1."""
+    """Base of all errors: the command line prints it as one line and exits with code 1."""
 
 
 class SettingsError(FraudstreamError):
-    """A setting of the environment has a value that cannot work."""
+    """A setting has an invalid value."""
 
 
 class DataError(FraudstreamError):
-    """An input file is missing, empty, or not as assignment.md describes it."""
+    """An input file is missing, empty, or not as data/README.md describes it."""
 
 
 class ModelError(FraudstreamError):
-    """The model's zip is missing, damaged, unsafe, or wants columns that the stream does not have."""
+    """The model's zip is missing, damaged, unsafe, or needs columns that the stream does not have."""
 
 
 class BrokerError(FraudstreamError):
-    """Kafka cannot be started or reached, or refuses a message."""
+    """Kafka cannot be started or reached, or rejects a message."""
 
 
 class RuntimeMissingError(FraudstreamError):
@@ -31,4 +31,4 @@ class RuntimeMissingError(FraudstreamError):
 
 
 class OutputError(FraudstreamError):
-    """What stands in the output folder does not belong to this run, or cannot be written."""
+    """The output folder holds results of another run, or cannot be written."""

@@ -1,7 +1,7 @@
-"""Part A's features, written once: the training (batch) and the stream (Task 2) use the same expressions.
+"""Part A's features, for the training and for a batch job over the files.
 
-The stream's join and groupBy stand in the Task 2 notebook, where they are graded; their batch twin is
-``batch_features``. A test compares the two row by row.
+The stream's expressions are in the Task 2 notebook, where they are graded. ``batch_features`` computes the same
+features in one batch job; the notebook's last cells and a test compare the two row by row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from fraudstream.schemas import CUSTOMER_FEATURES, PARTS_OF_DAY, SESSION_FEATURES, TRANSACTION
 from fraudstream.settings import Settings
 
-# Part A's three levels of browsing events: buying, looking at products, wandering about
+# Part A's three levels of browsing events: buying, looking at products, navigation
 LEVELS = {
     "l1": ("AP", "ATC", "CO"),
     "l2": ("VC", "VP", "VI", "SER"),
@@ -27,11 +27,11 @@ FEATURES = (*SESSION_FEATURES, *CUSTOMER_FEATURES)
 
 @dataclass(frozen=True)
 class FeatureOptions:
-    """How part A's wording is read where it leaves a choice; a model must get the reading that it was trained on.
+    """Choices that part A's wording leaves open; a model needs the options that it was trained with.
 
     ``purchases``: num_purchases counts the customer's past transactions before_checkout, all_past ones, or the
-    successful_past ones. ``midpoint``: time_of_day is that of the middle between the timestamps of the first and the
-    last event, or of the mean of their two hours. ``age``: in days / 365.25, rounded, or as difference of the years.
+    successful_past ones. ``midpoint``: time_of_day is taken at the midpoint between the timestamps of the first and
+    the last event, or at the mean of their hours of day. ``age``: days / 365.25, rounded, or difference of the years.
     """
 
     purchases: str = "before_checkout"
@@ -40,7 +40,7 @@ class FeatureOptions:
 
     @classmethod
     def of(cls, settings: Settings) -> FeatureOptions:
-        """The readings that the settings choose."""
+        """The options in the settings."""
         return cls(settings.purchases, settings.midpoint, settings.age)
 
 
@@ -65,7 +65,7 @@ def percentage(level: str) -> Column:
 
 
 def midpoint_hour(midpoint: str = DEFAULTS.midpoint) -> Column:
-    """The hour of day (int) in the middle of the span: between its timestamps, or the mean of its two hours."""
+    """The hour of day (int) at the midpoint of the span: between its timestamps, or the mean of its two hours."""
     first, last = F.col("first_browsed_at"), F.col("last_browsed_at")
     if midpoint == "hours":
         return F.floor((F.hour(first) + F.hour(last)) / 2)
@@ -104,10 +104,10 @@ def with_session_features(sessions: DataFrame, options: FeatureOptions = DEFAULT
 def customer_profiles(
     customers: DataFrame, past_transactions: DataFrame, options: FeatureOptions = DEFAULTS
 ) -> DataFrame:
-    """One row a customer of either file, with what the customer features need.
+    """One row per customer of either file, with the columns that the customer features need.
 
     In: customer.csv and transactions.csv, typed. Out: customer_id int, gender string, birthdate date,
-    first_join_date date, purchased_at array<timestamp_ntz>: of the purchases that ``options`` count.
+    first_join_date date, purchased_at array<timestamp_ntz>: times of the purchases that ``options`` count.
     """
     if options.purchases == "successful_past":
         past_transactions = past_transactions.where(F.lower("payment_status") == SUCCESS)
@@ -117,7 +117,7 @@ def customer_profiles(
 
 
 def age_in_years(age: str = DEFAULTS.age) -> Column:
-    """age (int) when buying: days / 365.25, rounded half up, or the difference of the calendar years."""
+    """age (int) at the purchase: days / 365.25, rounded half up, or the difference of the calendar years."""
     if age == "years":
         return F.year("created_at") - F.year("birthdate")
     return F.round(F.date_diff(F.to_date("created_at"), F.col("birthdate")) / 365.25).cast("int")
@@ -137,7 +137,7 @@ def with_customer_features(
     """Adds gender string, age int (years), first_join_year int, num_purchases int; null where the customer is unknown.
 
     In: transactions with customer_id and created_at; profiles as of ``customer_profiles`` with the same ``options``.
-    No row is lost: left join. num_purchases is 0 for a customer without any.
+    A left join keeps every row. num_purchases is 0 for a customer without any.
     """
     return (
         transactions.join(profiles, on="customer_id", how="left")
@@ -169,7 +169,7 @@ def with_options(transactions: DataFrame, options: FeatureOptions) -> DataFrame:
 def batch_features(
     transactions: DataFrame, browsing: DataFrame, profiles: DataFrame, options: FeatureOptions = DEFAULTS
 ) -> DataFrame:
-    """The stream's features of finished files: one row for each transaction that has an earlier event in its session.
+    """The features as a batch job: one row per transaction that has an earlier event in its session.
 
     In: transactions (typed TRANSACTION columns), browsing (session_id, event_type, browsed_at), profiles (with the same
     ``options``).

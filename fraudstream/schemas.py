@@ -76,13 +76,13 @@ TRANSACTION: Schema = {
 }
 CUSTOMER_SESSION: Schema = {"session_id": "string", "customer_id": "int"}
 FRAUD: Schema = {"transaction_id": "string", "is_fraud": "boolean"}
-# how is_fraud is spelt, in small letters; a transaction without a label is honest
+# spellings of is_fraud in lower case; a transaction without a label is honest
 FRAUD_WORDS, HONEST_WORDS = ("true", "1"), ("false", "0", "")
 
-# product_metadata is a list in one string; this is what it becomes (requirement 2.4)
+# the type of product_metadata, a list in one string, once parsed (requirement 2.4)
 PRODUCT_METADATA = "array<struct<product_id:int,quantity:int,item_price:double>>"
 
-# part A's features, which the model takes beside the transaction's own columns
+# part A's features, which the model takes in addition to the transaction's own columns
 SESSION_FEATURES: Schema = {
     "l1_count": "bigint",
     "l2_count": "bigint",
@@ -96,7 +96,7 @@ SESSION_FEATURES: Schema = {
 # time_of_day: each part of the day with the hour at which it begins, in order
 PARTS_OF_DAY = {"night": 0, "morning": 6, "afternoon": 12, "evening": 18}
 CUSTOMER_FEATURES: Schema = {"gender": "string", "age": "int", "first_join_year": "int", "num_purchases": "int"}
-# what the stream can offer a model: the transaction, typed, and its features
+# the columns that the stream offers a model: the typed transaction and its features
 OFFERED: Schema = {**TRANSACTION, "product_metadata": PRODUCT_METADATA, **SESSION_FEATURES, **CUSTOMER_FEATURES}
 
 # file name -> columns; the name that differs between semesters is looked up in fraudstream.data.csv_files
@@ -112,11 +112,11 @@ FILES: dict[str, Schema] = {
     "new_transaction.csv": TRANSACTION,
     "new_fraud_transaction.csv": FRAUD,
 }
-# the truth about the stream: only the evaluation reads it, and it may be missing
+# the true labels of the stream: only the evaluation reads them, and they may be missing
 OPTIONAL_FILES = frozenset({"new_fraud_transaction.csv"})
 
 
-# what the training reads, and what the replay and Task 2 read: file name -> columns that must be there
+# files of the training, of Task 2, and of the replay: file name -> required columns
 PAST_FILES = {
     name: FILES[name]
     for name in ("browsing_behaviour.csv", "transactions.csv", "customer.csv", "fraud_transaction.csv")

@@ -1,4 +1,4 @@
-"""The environment, read once into one checked object; every path and address comes from it."""
+"""Environment variables, read once into one validated object; every path and address comes from it."""
 
 import re
 from pathlib import Path
@@ -48,7 +48,7 @@ OptionalFloat = Annotated[float | None, BeforeValidator(_empty_is_none)]
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Relative paths count from the current folder; the defaults from the project's."""
+    """All settings. Relative paths count from the current folder; the defaults are in the project folder."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, populate_by_name=True, frozen=True, extra="ignore", env_ignore_empty=True
@@ -57,21 +57,21 @@ class Settings(BaseSettings):
     data_dir: AbsolutePath = Field(PROJECT / "data", description="folder of the CSV files")
     model: AbsolutePath = Field(
         PROJECT / "models" / "my_ML_model.zip",
-        description="zip of the trained pipeline",
+        description="zip of the trained model",
     )
     output_dir: AbsolutePath = Field(
         PROJECT / "output",
-        description="folder of predictions, reports, checkpoints, logs and the embedded broker",
+        description="folder for predictions, reports, checkpoints, logs and the embedded broker",
     )
     storage: Annotated[str, AfterValidator(_hadoop_uri)] = Field(
         "",
-        description="Hadoop URI of predictions, quarantine and checkpoints, such as `hdfs://namenode:8020/shop` "
+        description="Hadoop URI for predictions, quarantine and checkpoints, such as `hdfs://namenode:8020/shop` "
         "(empty: the output folder)",
     )
     batches: OptionalInt = Field(
         None,
         ge=1,
-        description="send only the first so many batches of 200 browsing rows (empty: all)",
+        description="number of batches of 200 browsing rows to send (empty: all)",
     )
     interval_s: float = Field(
         1.0,
@@ -81,60 +81,62 @@ class Settings(BaseSettings):
     lookback_s: int = Field(
         3600,
         ge=3600,
-        description="seconds of stream time for which the events of a session are remembered",
+        description="seconds of stream time for which browsing events are kept for the join (at least 3600)",
     )
     idle_s: OptionalFloat = Field(
         None,
         gt=0,
-        description="end Tasks 2 and 3 after so many seconds without a new message (empty: when interrupted)",
+        description="seconds without a new message after which Tasks 2 and 3 end (empty: they run until interrupted)",
     )
     bootstrap_servers: str = Field(
         "",
         validation_alias="KAFKA_BOOTSTRAP_SERVERS",
-        description="Kafka's address, host:port[,host:port] (empty: the embedded broker)",
+        description="addresses of an external Kafka, host:port[,host:port] (empty: the embedded broker)",
     )
     purchases: Literal["before_checkout", "all_past", "successful_past"] = Field(
         "before_checkout",
-        description="which past transactions num_purchases counts: before_checkout, all_past or successful_past",
+        description="past transactions that num_purchases counts: before_checkout, all_past or successful_past",
     )
     midpoint: Literal["timestamps", "hours"] = Field(
         "timestamps",
-        description="time_of_day is that of the middle of the session's timestamps, or of its two hours of day (hours)",
+        description="midpoint for time_of_day: between first and last timestamps, or mean of their hours (hours)",
     )
     age: Literal["days", "years"] = Field(
         "days",
-        description="age by days / 365.25, rounded, or as difference of the calendar years (years)",
+        description="age: days / 365.25, rounded, or the difference of the calendar years (years)",
     )
     aliases: Annotated[str, AfterValidator(_alias_pairs)] = Field(
         "",
-        description="columns that your own model calls otherwise: their_name=our_name[,...]",
+        description="column aliases for your own model: their_name=our_name[,...]",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT",
         validation_alias="KAFKA_SECURITY_PROTOCOL",
-        description="how a Kafka elsewhere is spoken to: SSL encrypts, SASL asks for a name and a password",
+        description="security protocol of an external Kafka: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "PLAIN", validation_alias="KAFKA_SASL_MECHANISM", description="how SASL proves the password"
+        "PLAIN",
+        validation_alias="KAFKA_SASL_MECHANISM",
+        description="SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
     )
-    sasl_username: str = Field("", validation_alias="KAFKA_SASL_USERNAME", description="the name that SASL asks for")
+    sasl_username: str = Field("", validation_alias="KAFKA_SASL_USERNAME", description="SASL user name")
     sasl_password: SecretStr = Field(
         SecretStr(""),
         validation_alias="KAFKA_SASL_PASSWORD",
-        description="its password; never shown",
+        description="SASL password; never shown",
     )
     ssl_cafile: OptionalPath = Field(
         None,
         validation_alias="KAFKA_SSL_CAFILE",
-        description="PEM file of the authority that signed Kafka's certificate (empty: the system's and Java's own)",
+        description="PEM file of the CA that signed Kafka's certificate (empty: the CAs trusted by system and Java)",
     )
     spark_master: str = Field(
-        "local[4]", validation_alias="SPARK_MASTER", description="where Spark runs (2.1: four cores)"
+        "local[4]", validation_alias="SPARK_MASTER", description="Spark master (requirement 2.1: four cores)"
     )
 
     jars_dir: AbsolutePath = Field(
         PROJECT / ".cache" / "jars",
-        description="folder of the downloaded jars: Kafka and Spark's connector to it",
+        description="folder for the downloaded jars of Kafka and Spark's Kafka connector",
     )
 
     @property

@@ -1,9 +1,9 @@
-"""Predictions, quarantine and checkpoints may lie on any file system that Hadoop knows, named by a URI.
+"""Paths for predictions, quarantine and checkpoints on any file system that Hadoop knows, named by a URI.
 
-``HadoopPath`` has those methods of ``pathlib.Path`` that the stream needs, so that the code that takes a folder takes
-either. They go through Hadoop's FileSystem API in Java: that of the process's Spark, or, where none was started (the
-command line only looks at files), a small one of its own. Both have the settings of Spark's and Hadoop's own files
-(SPARK_CONF_DIR, HADOOP_CONF_DIR): a site's address, credentials and jars stand there and not here.
+``HadoopPath`` has the methods of ``pathlib.Path`` that the stream needs, so code that takes a folder takes either. They
+call Hadoop's FileSystem API in the Java process of this process's Spark, or, without a Spark (the command line only
+looks at files), in a small Java process of their own. Both read the configuration files of Spark and Hadoop
+(SPARK_CONF_DIR, HADOOP_CONF_DIR), which hold the storage's address, credentials and jars.
 """
 
 import tempfile
@@ -20,25 +20,25 @@ from fraudstream.errors import OutputError, RuntimeMissingError
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway
 
-# bytes travel to and from Java as text: pieces of this size
+# bytes pass to and from Java in pieces of this size, as text
 PIECE = 8 * 2**20
 REMEDY = (
-    "Correct FRAUDSTREAM_STORAGE (empty: the output folder), or what Hadoop knows of it: core-site.xml in "
+    "Correct FRAUDSTREAM_STORAGE (empty: the output folder), or its configuration: core-site.xml in "
     "HADOOP_CONF_DIR, spark-defaults.conf in SPARK_CONF_DIR."
 )
 
 
 class Stat(NamedTuple):
-    """What is asked of a file: when it was written, in Unix seconds, as its storage's clock says."""
+    """The part of os.stat_result that is used: when the file was written, in Unix seconds of its storage's clock."""
 
     st_mtime: float
 
 
 @dataclass(frozen=True)
 class HadoopPath:
-    """A file or folder on a file system of Hadoop. ``uri`` has a scheme and no slash at its end.
+    """A file or folder on a Hadoop file system. ``uri`` has a scheme and no slash at its end.
 
-    Every method does what pathlib's does. Raises OutputError with one line where the storage cannot be used.
+    Every method works like pathlib's. Raises OutputError with one line if the storage cannot be used.
     """
 
     uri: str
@@ -62,7 +62,7 @@ class HadoopPath:
             return files.exists(path)
 
     def glob(self, pattern: str) -> Iterator["HadoopPath"]:
-        """The direct children whose names match; none where there is no such folder."""
+        """The direct children whose names match; none if the folder does not exist."""
         try:
             with self._hadoop() as (files, path):
                 names = [status.getPath().getName() for status in files.listStatus(path)]
@@ -75,14 +75,14 @@ class HadoopPath:
             return Stat(files.getFileStatus(path).getModificationTime() / 1000)
 
     def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
-        """Parents are always made: an object store has none that could be missing."""
+        """Always creates the parents: an object store has no folders that could be missing."""
         with self._hadoop() as (files, path):
             if not exist_ok and files.exists(path):
                 raise FileExistsError(self.uri)
             files.mkdirs(path)
 
     def rename(self, target: "HadoopPath") -> None:
-        """Never onto something that is there: Hadoop would move into it, or keep it and say nothing."""
+        """Raises FileExistsError if ``target`` exists: Hadoop would move into it, or silently keep it."""
         with self._hadoop() as (files, path), target._hadoop() as (_, path_of_target):
             if files.exists(path_of_target):
                 raise FileExistsError(target.uri)
@@ -119,7 +119,7 @@ class HadoopPath:
 
     @contextmanager
     def _hadoop(self) -> Iterator[tuple[Any, Any]]:
-        """Java's FileSystem and Path; what Java throws becomes FileNotFoundError or OutputError."""
+        """Java's FileSystem and Path; Java exceptions become FileNotFoundError or OutputError."""
         from py4j.protocol import Py4JJavaError
 
         gateway = _gateway()
@@ -144,7 +144,7 @@ def _gateway() -> "JavaGateway":
 
 @lru_cache
 def _own_gateway() -> "JavaGateway":
-    """A Java without a Spark, started once; it ends with this process."""
+    """A Java process without Spark, started once; it ends with this process."""
     from pyspark import SparkConf
     from pyspark.errors import PySparkRuntimeError
     from pyspark.java_gateway import launch_gateway
@@ -156,13 +156,13 @@ def _own_gateway() -> "JavaGateway":
             log.seek(0)
             lines = [line for line in log.read().decode(errors="replace").splitlines() if line[:1].strip()]
             raise RuntimeMissingError(
-                f"Java for FRAUDSTREAM_STORAGE does not start: {''.join(lines[-1:])}. Look at JAVA_HOME, and at "
+                f"Java for FRAUDSTREAM_STORAGE does not start: {''.join(lines[-1:])}. Check JAVA_HOME, and "
                 "spark-defaults.conf in SPARK_CONF_DIR."
             ) from error
 
 
 @lru_cache
 def _configuration(gateway: "JavaGateway") -> Any:
-    """Hadoop's settings: core-site.xml, and spark.hadoop.* of Spark's own."""
+    """Hadoop's configuration: core-site.xml, and spark.hadoop.* of Spark's."""
     spark = gateway.jvm.org.apache.spark
     return spark.deploy.SparkHadoopUtil.get().newConfiguration(spark.SparkConf())

@@ -1,4 +1,4 @@
-"""A generated shop made awkward: what real files hold and neat ones do not."""
+"""Makes a generated shop awkward, with the oddities of real files."""
 
 import shutil
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ Batch = tuple[list[Row], list[Row]]
 
 def make_awkward(source: Path, target: Path) -> Path:
     """``source`` as ``target``, with three customers and the two favourite products that the static files do not know,
-    events after the checkout, rows that stand twice, and one of them at the end of a batch and the start of the next.
+    events after the checkout, and duplicate rows, one of them at the end of a batch and the start of the next.
     """
     shutil.copytree(source, target)
     browsing, sold = table(target, "new_browsing_behaviour.csv"), table(target, "new_transaction.csv")

@@ -1,4 +1,4 @@
-"""The batch twin of a stream: features of the files and the model's predictions of them, all at once by Spark."""
+"""The batch twin of a stream: features and predictions of the same files, computed in one Spark job."""
 
 import zipfile
 from pathlib import Path

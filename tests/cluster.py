@@ -1,4 +1,4 @@
-"""Clusters of processes of this machine, on 127.0.0.1: three Kafka brokers; a Spark master with two workers."""
+"""Clusters of local processes on 127.0.0.1: three Kafka brokers; a Spark master with two workers."""
 
 import base64
 import os
@@ -42,14 +42,14 @@ broker.heartbeat.interval.ms=500
 
 
 class Processes:
-    """Programs in process groups of their own, so that one can be killed with all that it has started."""
+    """Programs in their own process groups, so that each can be killed with its children."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.running: dict[str, subprocess.Popen] = {}
 
     def start(self, name: str, command: list[str], **environment: str) -> None:
-        """Start a program in a folder of its own; its outputs go to ``<name>.log``."""
+        """Starts a program in its own folder; its output goes to ``<name>.log``."""
         (self.folder / name).mkdir(parents=True, exist_ok=True)
         with (self.folder / f"{name}.log").open("w") as log:
             self.running[name] = subprocess.Popen(
@@ -126,7 +126,7 @@ def _brokers(address: str) -> int:
 
 
 def start_spark(processes: Processes) -> str:
-    """A standalone master, worker-1 and worker-2 with two cores each; the master's address once both are registered."""
+    """Starts a standalone master and two workers of two cores each; its address, once both have registered."""
     home = Path(find_spec("pyspark").origin).parent
     port, web, *others = (config.free_port(frozenset()) for _ in range(4))
     environment = {

@@ -1,4 +1,4 @@
-"""What the tests share: real engines, started once for the run and stopped by their own process at the end."""
+"""Shared fixtures: real engines, started once per run and stopped by their own process."""
 
 import os
 import subprocess
@@ -52,7 +52,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real broker with a folder of its own and no topics yet."""
+    """The address of a real broker with its own folder and without topics."""
     own = load_settings(output_dir=tmp_path_factory.mktemp("kafka"), bootstrap_servers="")
     try:
         yield embedded.start(own)
@@ -96,7 +96,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str, shop_dir
 
 
 def train_small(data_dir: Path, model_dir: Path, output_dir: Path) -> None:
-    """Fewer and smaller trees than the real ones, in a process of its own: training ends the Spark that it finds.
+    """Trains fewer and smaller trees than the real training, in its own process: training stops a running Spark.
 
     The forest's is so poor that the boosted trees, which see frauds, are saved.
     """

@@ -1,4 +1,4 @@
-"""Messages for the topics: lists of rows, and whatever else somebody may send."""
+"""Sends messages to the topics: lists of rows, and anything else."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ Message = list[dict[str, Any]] | bytes | None
 
 @contextmanager
 def sender(address: str) -> Iterator[Callable[..., None]]:
-    """A function that sends messages to a topic, each acknowledged: lists of rows as JSON, anything else as it is."""
+    """A function that sends messages to a topic, each acknowledged: lists of rows as JSON, anything else unchanged."""
     with closing(KafkaProducer(bootstrap_servers=address, acks="all")) as producer:
 
         def send(topic: str, *messages: Message) -> None:

@@ -1,4 +1,4 @@
-"""Part A's features and the three reports once more, in pandas, sharing no line with the package."""
+"""Part A's features and the three reports in pandas, without any line of the package."""
 
 import ast
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Rows of a shop as its files hold them, all values strings, and the same rows as files or as typed Spark frames.
+"""Rows of a shop as in its files, all values strings, and the same rows as files or typed Spark DataFrames.
 
-Each builder has ordinary values for every column; a test names only what it is about.
+Each builder has ordinary values for every column; a test names only those that it is about.
 """
 
 import csv

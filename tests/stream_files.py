@@ -1,4 +1,4 @@
-"""Small files of the stream for the tests of Tasks 1 and 3, made by hand, and what a topic holds."""
+"""Small hand-made stream files for the tests of Tasks 1 and 3, and the content of a topic."""
 
 import csv
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Models as students save them, fitted on a small generated shop: other names, an indexer of the label, no "keep"."""
+"""Models as students save them, trained on a small generated shop: other names, a label indexer, no "keep"."""
 
 import json
 import shutil
@@ -96,7 +96,7 @@ def with_metadata(source: Path, target: Path, stage: str, **values) -> Path:
 
 
 def at_the_door(path: Path, folder: Path) -> SimpleNamespace:
-    """What the notebook has of a zip: the model as ``loaded``, its ``scoring`` stages, the ``matched`` columns."""
+    """The notebook's view of a zip: the ``loaded`` model, its ``scoring`` stages, the ``matched`` columns."""
     saved = SavedModel.open(path)
     matched = saved.match(OFFERED)
     with zipfile.ZipFile(path) as archive:

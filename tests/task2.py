@@ -1,4 +1,4 @@
-"""The real notebook of Task 2, running headless in a kernel of its own beside the test, and how far it has come."""
+"""Runs the real Task 2 notebook headless in its own kernel, and tells how far it has come."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: whole messages, exit codes, and nothing half written."""
+"""The command line: whole messages, exit codes, and nothing half written."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from fraudstream.settings import PROJECT, Settings, load_settings
 
 
 def fraudstream(*arguments, **environment):
-    """Run the real command with nothing of the settings in its environment but what is given."""
+    """Runs the real command with only the given settings in its environment."""
     inherited = {k: v for k, v in os.environ.items() if k not in {*Settings.environment_names().values(), "JAVA_HOME"}}
     command = [sys.executable, "-m", "fraudstream", *arguments]
     return subprocess.run(
@@ -33,7 +33,7 @@ class Shop:
     output: Path
 
     def refuses(self, *arguments, **environment):
-        """What the command says on standard error, once it has ended with 1 and left the output folder alone."""
+        """The command's standard error, after exit code 1 and an unchanged output folder."""
         folders = {
             "FRAUDSTREAM_DATA_DIR": str(self.data),
             "FRAUDSTREAM_MODEL": str(self.model),
@@ -45,7 +45,7 @@ class Shop:
         return ended.stderr
 
     def results(self):
-        """Everything in the output folder but the lock that keeps two runs apart."""
+        """Everything in the output folder but the lock."""
         return sorted(path for path in self.output.rglob("*") if path.suffix != ".lock")
 
 

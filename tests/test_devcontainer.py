@@ -1,4 +1,4 @@
-"""The dev container: the image's own user and Python, one port, nothing secret."""
+"""The dev container: the image's user and Python, one forwarded port, no secrets."""
 
 import json
 import re

@@ -1,38 +1,57 @@
-"""The documents say what the code does, and the notebooks are what the assignment asks for."""
+"""The documents agree with the code, the README leads to all of them, and each requirement has its heading."""
 
 import re
-from contextlib import closing
-from sqlite3 import connect
+from dataclasses import fields
 
 import nbformat
 import pytest
 
 from fraudstream.features import FEATURES
+from fraudstream.run.reconcile import Reconciliation
 from fraudstream.runtime.jars import ROOTS, locked
-from fraudstream.schemas import TRANSACTION
+from fraudstream.schemas import REPORT_VIEWS, TRANSACTION
 from fraudstream.settings import PROJECT
 from fraudstream.stream.ingest import QUARANTINE_COLUMNS
-from fraudstream.stream.reports import Reports
-from tools.readme import README, filled
+from tools.reference import DOCS, PARTS, filled
 
 REQUIREMENTS = {
     "A2B-Task1_producer.ipynb": "1.1 1.2 1.3 1.4 1.5",
-    "A2B-Task2_spark_streaming.ipynb": "2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.7a 2.7b 2.7c",
+    "A2B-Task2_spark_streaming.ipynb": "2.1 2.2 2.3 2.4 2.4a 2.4b 2.4c 2.5 2.6 2.7 2.7a 2.7b 2.7c",
     "A2B-Task3_consumer.ipynb": "3.1 3.2 3.3",
 }
 LONGEST_CELL = 25
 PREDICTIONS = ("ts", "event_time", "rawPrediction", "probability", "prediction", "imputed", "predicted_at", "batch_id")
 SPARK_JARS = "org.apache.spark:"
 
+README = PROJECT / "README.md"
+README_LINES = 150
+DOCUMENTS = [README, PROJECT / "CHANGELOG.md", *(PROJECT / "docs").glob("*.md"), *PROJECT.glob("[a-z]*/README.md")]
+SUMMARY_FIELDS = [field.name for field in fields(Reconciliation)]
+
 notebooks = pytest.mark.parametrize("notebook", REQUIREMENTS)
+documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(PROJECT).as_posix())
 
 
 def cells(notebook, kind):
     return [each for each in nbformat.read(PROJECT / notebook, as_version=4).cells if each.cell_type == kind]
 
 
-def readme():
-    return README.read_text(encoding="utf-8")
+def text_of(document):
+    return document.read_text(encoding="utf-8")
+
+
+def links(document):
+    """(path, anchor) of every link of ``document`` into the project, inline or by reference."""
+    text = re.sub(r"```.*?```", "", text_of(document), flags=re.DOTALL)
+    found = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^\[[^]]+\]: (\S+)$", text, re.MULTILINE)
+    parts = [link.partition("#") for link in found if "://" not in link]
+    return [((document.parent / path).resolve() if path else document, anchor) for path, _, anchor in parts]
+
+
+def anchors(document):
+    """The headings of ``document`` as a link names them."""
+    headings = re.findall(r"^#+ (.+)$", text_of(document), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @notebooks
@@ -51,37 +70,59 @@ def test_notebooks_are_committed_without_outputs(notebook):
     assert [cell.outputs for cell in cells(notebook, "code") if cell.outputs or cell.execution_count] == []
 
 
-def test_readme_has_the_settings_and_commands_that_the_code_has():
-    assert readme() == filled(readme()), "run: make docs"
+@pytest.mark.parametrize("document", PARTS, ids=lambda path: path.name)
+def test_generated_parts_are_those_of_the_code(document):
+    assert text_of(document) == filled(document), "run: .venv/bin/python -m tools.reference"
 
 
-@pytest.mark.parametrize("column", [*TRANSACTION, *FEATURES, *PREDICTIONS, *QUARANTINE_COLUMNS])
-def test_readme_names_every_column_of_the_predictions_and_of_the_quarantine(column):
-    assert f"`{column}`" in readme()
+def test_every_test_module_says_what_it_shows():
+    assert not re.search(r"\| `tests/[\w/]+\.py` \|  \|", text_of(DOCS / "testing.md"))
 
 
-def test_readme_names_every_report_with_its_columns(tmp_path):
-    Reports(tmp_path / "reports.sqlite")
-    with closing(connect(tmp_path / "reports.sqlite")) as file:
-        tables = [name for (name,) in file.execute("select name from sqlite_master where type = 'table'")]
-        reports = [name for name in tables if not name.endswith("_by_transaction")]
-        columns = {name: [row[1] for row in file.execute(f"pragma table_info({name})")] for name in reports}
-    for name in reports:
-        assert f"| `{name}` | {' '.join(f'`{column}`' for column in columns[name])} |" in readme()
+@pytest.mark.parametrize("column", [*TRANSACTION, *FEATURES, *PREDICTIONS, *QUARANTINE_COLUMNS, *SUMMARY_FIELDS])
+def test_outputs_name_every_column_and_every_field_of_the_summary(column):
+    assert f"`{column}`" in text_of(DOCS / "outputs.md")
 
 
-@pytest.mark.parametrize("document", ["README.md", "models/README.md", "data/README.md", "docs/architecture.md"])
-def test_files_that_a_document_names_are_there(document):
-    path = PROJECT / document
-    text = path.read_text(encoding="utf-8")
-    linked = [path.parent / name for name in re.findall(r"[^!]\[[^]]*\]\(([^):#]+)\)", text)]
-    named = [PROJECT / name for name in re.findall(r"`((?:tests|fraudstream|tools|docs)/[\w./]+)`", text)]
-    assert [str(each) for each in linked + named if not each.exists()] == []
+@pytest.mark.parametrize(("view", "columns"), REPORT_VIEWS.items())
+def test_outputs_name_every_report_with_its_columns(view, columns):
+    assert f"| `{view}` | {' '.join(f'`{column}`' for column in columns)} |" in text_of(DOCS / "outputs.md")
 
 
-@pytest.mark.parametrize("test", sorted(set(re.findall(r"`(test_\w+)`", README.read_text(encoding="utf-8")))))
-def test_tests_that_the_readme_names_exist(test):
-    assert any(f"def {test}(" in path.read_text(encoding="utf-8") for path in (PROJECT / "tests").rglob("test_*.py"))
+def test_configuration_names_every_variable_of_env_example():
+    variables = re.findall(r"^(\w+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE)
+    assert [name for name in variables if f"`{name}`" not in text_of(DOCS / "configuration.md")] == []
+
+
+def test_readme_has_at_most_150_lines():
+    assert len(text_of(README).splitlines()) <= README_LINES
+
+
+def test_every_document_is_reached_from_the_readme():
+    reached, to_read = set(), [README]
+    while to_read:
+        document = to_read.pop()
+        if document not in reached and document.suffix == ".md":
+            reached.add(document)
+            to_read += [path for path, _ in links(document)]
+    assert set(DOCUMENTS) <= reached
+
+
+@documents
+def test_links_and_named_files_are_there(document):
+    named = [PROJECT / name for name in re.findall(r"`((?:tests|fraudstream|tools|docs)/[\w./]+)`", text_of(document))]
+    assert [str(each) for each in [path for path, _ in links(document)] + named if not each.exists()] == []
+
+
+@documents
+def test_links_into_documents_have_their_heading(document):
+    assert [anchor for path, anchor in links(document) if anchor and anchor not in anchors(path)] == []
+
+
+@documents
+def test_tests_that_a_document_names_exist(document):
+    defined = "".join(path.read_text(encoding="utf-8") for path in (PROJECT / "tests").rglob("test_*.py"))
+    assert [test for test in re.findall(r"`(test_\w+)`", text_of(document)) if f"def {test}(" not in defined] == []
 
 
 def test_architecture_has_every_room_in_the_rows_of_the_contract():

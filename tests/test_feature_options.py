@@ -1,4 +1,4 @@
-"""Part A's other readings: each changes its own feature, the default none."""
+"""Options of part A's features: each changes its own feature, the default changes none."""
 
 import pytest
 from shop import customer, event, features, transaction

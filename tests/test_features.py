@@ -1,4 +1,4 @@
-"""Part A's features, exactly as the batch function and the stream compute them."""
+"""Part A's features, exactly as the batch job and the stream compute them."""
 
 from datetime import date, datetime
 
@@ -20,7 +20,7 @@ def chosen(row, *names):
 
 @pytest.fixture(scope="module")
 def counted(spark):
-    """Session s1 to s4, each of its own kinds of events."""
+    """Sessions s1 to s4 with different kinds of events."""
     events = {"s1": SHOP_CODES, "s2": ("CO", "CO", "SER"), "s3": ("XX", "YY"), "s4": ("CO", "XX")}
     return features(
         spark,

@@ -1,4 +1,4 @@
-"""The locks: complete, hashed, of what is asked for, on every Python; and it is noticed when they are not."""
+"""The package locks: complete and hashed for every Python; a stale lock is noticed."""
 
 import re
 import shutil

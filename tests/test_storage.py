@@ -1,4 +1,4 @@
-"""Predictions and checkpoints by a Hadoop URI: what pathlib does, Hadoop does, with Spark's Java or one of its own."""
+"""Predictions and checkpoints on Hadoop file systems: Hadoop paths behave like pathlib's, with and without Spark."""
 
 import json
 import os
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("spark")
 
 @pytest.fixture
 def disk(tmp_path):
-    """The folder that the URI of ``shop`` names: not there yet, with a name that is no pattern."""
+    """The folder that the URI of ``shop`` names: it does not exist yet, and its name is not a pattern."""
     return tmp_path / "a shop [1] é"
 
 
@@ -42,7 +42,7 @@ def table(*ids, ts=0):
 
 
 def names(folder: Path) -> list[str]:
-    """Everything below, but Hadoop's checksums."""
+    """Everything below, without Hadoop's checksums."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix != ".crc")
 
 
@@ -128,7 +128,7 @@ def test_a_batch_whose_writer_was_killed_before_the_rename_is_not_seen_and_is_wr
 
 
 def test_a_directory_without_its_file_is_no_finished_batch(shop):
-    """So looks an object store whose copy of the file was not finished."""
+    """An object store looks like this when its copy of the file did not finish."""
     (shop / "batch_id=0").mkdir(parents=True)
     write_batch(table("t1"), shop, 1)
     assert list(batch_files(shop)) == [shop / "batch_id=1" / "part-0.parquet"]

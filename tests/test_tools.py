@@ -1,4 +1,4 @@
-"""Set-up and clean-up: what is there is left alone, what is missing is said, what is the user's stays."""
+"""Installation and clean-up: what is installed is left alone, what is missing is named, the user's files stay."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ from tools.lock import LOCKS
 
 @pytest.fixture
 def clone(tmp_path):
-    """What set-up needs of a clone."""
+    """The files of a clone that the installation needs."""
     package = ("__init__.py", "errors.py", "runtime/__init__.py", "runtime/java.py")
     for name in ("tools/setup.sh", *LOCKS.values(), *(f"fraudstream/{each}" for each in package)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

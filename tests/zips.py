@@ -1,4 +1,4 @@
-"""Zips of models made by hand: what a saved pipeline says of itself, and labels that its indexers have learnt."""
+"""Hand-made zips of models: metadata of saved pipelines, and labels of their indexers."""
 
 import io
 import json
@@ -24,7 +24,7 @@ ASSEMBLER = assembler("age")
 
 
 def indexer(column: str, *labels: str, output: str = "", **params: str) -> dict:
-    """A StringIndexerModel of ``column`` that has learnt ``labels``, in the order of their index."""
+    """A StringIndexerModel of ``column`` with ``labels``, in the order of their index."""
     own = {"inputCol": column, "outputCol": output or f"{column}_idx", "handleInvalid": "skip"}
     learnt = {"labelsArray": [[list(labels)]]}
     return {"class": f"{FEATURE}.StringIndexerModel", "paramMap": {**own, **params}, "learnt": learnt}
@@ -55,5 +55,5 @@ def write_zip(path: Path, contents: dict[str, str | bytes]) -> Path:
 
 
 def small_model(path: Path) -> Path:
-    """A zip that passes the door: boosted trees on the age."""
+    """A zip that passes all checks: boosted trees on the age."""
     return write_zip(path, entries(ASSEMBLER, TREES))

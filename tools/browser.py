@@ -1,4 +1,4 @@
-"""A person at JupyterLab: the project's own `lab` in a process of its own, and the system's Chromium in front of it."""
+"""Drives JupyterLab like a person: the project's `lab` in its own process, shown in the system's Chromium."""
 
 import os
 import secrets
@@ -19,7 +19,7 @@ from fraudstream.run.headless import NOTEBOOKS
 from fraudstream.settings import PROJECT, Settings
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# as root in a container, and without a word to the network
+# works as root in a container, and sends nothing to the network
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync"
@@ -32,10 +32,10 @@ from fraudstream.run.lab import lab
 from fraudstream.settings import load_settings
 lab(load_settings(), sys.argv[2:], Path(sys.argv[1]))
 """
-# what JupyterLab asks a new user once is answered: no news from the network
+# the answer to JupyterLab's first question to a new user: no news from the network
 ANSWERED = "lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 START_S, END_S = 120, 60
-# a hand is no quicker. JupyterLab asks a busy kernel by a second way: of two things at once the later may come first
+# as slow as a hand. JupyterLab has a second channel to a busy kernel: of two simultaneous requests, the later may win
 HAND_MS = 400
 NOTEBOOK_WIDGETS = "Array.from(window.jupyterapp.shell.widgets('main')).filter(w => w.context)"
 FIND = f"{NOTEBOOK_WIDGETS}.find(w => w.context.path === name)"
@@ -47,7 +47,7 @@ OPEN = f"""async name => {{
     await Promise.all([widget.context.ready, widget.sessionContext.ready, widget.revealed]);
     await widget.sessionContext.session.kernel.info;
 }}"""
-# cells above that have not been seen get their real height only while they pass
+# cells above get their real height only when they have been in view
 SHOW = f"""async ([name, place]) => {{
     const notebook = {FIND}.content;
     for (let before = NaN, top = null; top !== before; ) {{
@@ -74,7 +74,7 @@ def find_browser() -> str | None:
 
 
 def until(true: Callable[[], object], limit_s: float, what: str) -> None:
-    """Waits until something is true; fails with ``what`` was waited for."""
+    """Waits until ``true()`` is true; fails after ``limit_s`` seconds and names ``what`` it waited for."""
     deadline = time.monotonic() + limit_s
     while not true():
         assert time.monotonic() < deadline, f"waited {limit_s:g} s for: {what}"
@@ -82,10 +82,10 @@ def until(true: Callable[[], object], limit_s: float, what: str) -> None:
 
 
 class Server:
-    """`lab` on copies of the notebooks in ``folder``: what is run there never touches the project's own."""
+    """`lab` on copies of the notebooks in ``folder``, so that the project's own stay untouched."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        """Starts it and does not wait. Its kernels take their settings from the environment."""
+        """Starts it without waiting. Its kernels take their settings from the environment."""
         self.token, self.port, self.log = secrets.token_hex(16), _free_port(), folder / "lab.log"
         for path in NOTEBOOKS.values():
             (folder / path.name).write_bytes(path.read_bytes())
@@ -105,22 +105,22 @@ class Server:
         assert self._process.poll() is None, self.log.read_text()
 
     def family(self) -> list[psutil.Process]:
-        """All processes that descend from it: JupyterLab, kernels, Spark."""
+        """All its descendant processes: JupyterLab, kernels, Spark."""
         return psutil.Process(self._process.pid).children(recursive=True)
 
     def interrupt(self) -> int:
-        """Ctrl-C; the exit code."""
+        """Sends Ctrl-C; returns the exit code."""
         self._process.send_signal(signal.SIGINT)
         return self._process.wait(END_S)
 
     def close(self) -> None:
-        """Ends it, if that has not been done."""
+        """Ends it, unless it has ended."""
         if self._process.poll() is None:
             self.interrupt()
 
 
 class Person:
-    """Runs, interrupts and restarts notebooks by JupyterLab's own commands, and looks at what stands there."""
+    """Runs, interrupts and restarts notebooks with JupyterLab's own commands, and reads what they show."""
 
     def __init__(self, playwright: Playwright, browser: str, server: Server) -> None:
         self._chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
@@ -145,14 +145,14 @@ class Person:
         self.page.evaluate(OPEN, notebook)
 
     def do(self, notebook: str, command: str) -> None:
-        """One of JupyterLab's commands, with this notebook in front."""
+        """Executes one of JupyterLab's commands with this notebook in front."""
         self.open(notebook)
         self.page.evaluate("command => {window.jupyterapp.commands.execute(command)}", command)
         if "restart" in command:
             self.page.locator(".jp-Dialog .jp-mod-accept").click()
 
     def run(self, notebook: str, code: str) -> None:
-        """The code cell that holds ``code``, alone."""
+        """Runs only the code cell that holds ``code``."""
         self.open(notebook)
         self.page.evaluate(SELECT, [notebook, self._place(notebook, code)])
         self.do(notebook, "notebook:run-cell")
@@ -197,7 +197,7 @@ class Person:
         self.page.wait_for_timeout(2000)
 
     def errors(self, notebook: str) -> list[str]:
-        """What cells show as an error, or print to the standard error."""
+        """The errors that cells show, and what they print on standard error."""
         outputs = [output for cell in self.cells(notebook) for output in cell.get("outputs", [])]
         errors = [_text(output["traceback"]) for output in outputs if output["output_type"] == "error"]
         return errors + [_text(output["text"]) for output in outputs if output.get("name") == "stderr"]
@@ -228,7 +228,7 @@ class Person:
         self.press("Zoom")
 
     def press(self, button: str) -> None:
-        """One of the chart's buttons, which are there while the mouse is."""
+        """Presses one of the chart's buttons, which are visible while the mouse is over the chart."""
         self.page.locator(CHART).hover()
         self.page.locator(f".jupyter-matplotlib-button[title^='{button}']").click()
         self.page.wait_for_timeout(HAND_MS)

@@ -1,4 +1,4 @@
-"""What `make clean` removes: results, and the data and the model that this project made. What you put there stays."""
+"""Removes results, generated data and the trained model: `make clean`. Files that you added or changed stay."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from fraudstream.settings import PROJECT, load_settings
 
 
 def generated_data(data_dir: Path) -> Iterator[Path]:
-    """The CSV files that are still as the generator wrote them, and its own notes beside them."""
+    """The CSV files that are still as the generator wrote them, its manifest and its lock."""
     made = manifest.load(data_dir)
     if made is not None:
         present = manifest.hashes(data_dir)
@@ -21,7 +21,7 @@ def generated_data(data_dir: Path) -> Iterator[Path]:
 
 
 def trained_model(model_zip: Path) -> Iterator[Path]:
-    """The zip, its metrics and its plots, where the metrics are those of this very zip."""
+    """The zip, its metrics and its plots, if the metrics are those of this zip."""
     metrics = model_zip.with_name(METRICS)
     if model_zip.is_file() and metrics.is_file() and json.loads(metrics.read_text()).get("sha256") == sha256(model_zip):
         yield model_zip
@@ -29,7 +29,7 @@ def trained_model(model_zip: Path) -> Iterator[Path]:
 
 
 def main() -> None:
-    """Stops the broker of output/, then removes what was made in the project's own folders, and says so."""
+    """Stops the broker of output/, then removes what was made in the project's own folders and prints each path."""
     settings = load_settings(
         data_dir=PROJECT / "data", model=PROJECT / "models" / "my_ML_model.zip", output_dir=PROJECT / "output"
     )

@@ -1,4 +1,4 @@
-"""What the documents show of a real run: the executed notebooks, the chart, the reports as a picture. `make docs`."""
+"""Takes docs/executed and the pictures of the documents from a real run: `make docs`."""
 
 import re
 import shutil
@@ -31,18 +31,18 @@ def main() -> None:
     if browser := find_browser():
         picture(live_tables(notebooks["A2B-Task2_spark_streaming.ipynb"]), DOCS / "reports.png", browser)
     else:
-        print(f"No {', '.join(BROWSERS)}: docs/reports.png stays as it is.")
+        print(f"No {', '.join(BROWSERS)}: docs/reports.png is unchanged.")
 
 
 def live_tables(notebook: NotebookNode) -> list[str]:
-    """The reports and the stream's health, as HTML, in the notebook's order."""
+    """The reports and the stream health as HTML, in the notebook's order."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     pages = [output.get("data", {}).get("text/html", "") for output in outputs]
     return [page for page in pages if 'class="fraudstream"' in page]
 
 
 def for_pages(notebook: NotebookNode) -> NotebookNode:
-    """A picture of its own for each chart within HTML: pages that show notebooks leave SVG in HTML out."""
+    """Adds a picture for each chart in HTML, because sites that show notebooks drop SVG inside HTML."""
     for cell in notebook.cells:
         outputs = []
         for output in cell.get("outputs", []):
@@ -55,7 +55,7 @@ def for_pages(notebook: NotebookNode) -> NotebookNode:
 
 
 def picture(tables: list[str], path: Path, browser: str) -> None:
-    """The tables side by side as PNG: frauds, quantity and health at the left, the top products at the right."""
+    """Saves the tables side by side as PNG: frauds and quantity on the left, products and health on the right."""
     from playwright.sync_api import sync_playwright
 
     frauds, quantity, products, *health = tables

@@ -1,4 +1,4 @@
-"""The locks: what the project asks for (requirements*.in) and all that it needs, each with its hashes (make lock)."""
+"""Locks the packages: requirements*.in with all their dependencies, each with its hashes (make lock)."""
 
 import argparse
 import hashlib

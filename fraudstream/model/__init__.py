@@ -1,6 +1,6 @@
-"""A model's zip: vetted from outside, its columns matched with the stream's, its rows prepared. ``train`` makes one.
+"""A saved model: its zip is vetted, its columns are matched with the stream's, rows are prepared; ``train`` makes one.
 
-No Spark is imported here; ``columns`` and ``train`` are the parts that work on DataFrames.
+Importing this room imports no Spark: only ``columns`` and ``train`` work on DataFrames.
 """
 
 from fraudstream.model.archive import FOLDER, pack, sha256

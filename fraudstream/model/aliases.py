@@ -1,9 +1,9 @@
-"""Other people's names for the stream's columns. Capitals, spaces, hyphens and underscores make no difference."""
+"""Other names for the stream's columns. Case, spaces, hyphens and underscores make no difference."""
 
 import re
 from collections.abc import Iterable
 
-# the stream's column -> what else it is called; FRAUDSTREAM_ALIASES adds to this
+# the stream's column -> its other names; FRAUDSTREAM_ALIASES adds to them
 ALIASES = {
     "time_of_day": "part_of_day day_part daytime time_day tod period_of_day day_period time_period",
     "gender": "customer_gender cust_gender sex",
@@ -39,12 +39,12 @@ for _n in (1, 2):
 
 
 def normal(name: str) -> str:
-    """A column's name without what people spell differently: capitals, and all but letters and digits."""
+    """The name in lower case, with letters and digits only: people spell the rest differently."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def spellings(columns: Iterable[str]) -> dict[str, str]:
-    """Normal name -> the one of ``columns`` that is meant."""
+    """Normal name -> the column (of ``columns``) that it means."""
     own = list(columns)
     known = {normal(alias): column for column in own for alias in ALIASES.get(column, "").split()}
     return known | {normal(column): column for column in own}

@@ -1,4 +1,4 @@
-"""The zip from outside: my_ML_model with metadata and stages inside, and nothing that could do harm (2.6)."""
+"""Checks of the model's zip before it is unpacked: my_ML_model with metadata and stages, and nothing harmful (2.6)."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ FOLDER = "my_ML_model"
 PARTS = ("metadata", "stages")
 REMEDY = f"Zip the folder {FOLDER} that PipelineModel.save wrote."
 
-# far above any forest or boosting of part A, far below what fills a disk
+# far larger than any model of part A, far smaller than a disk
 MAX_UNPACKED_MB = 512
 MAX_ENTRIES = 20_000
 
@@ -37,28 +37,28 @@ def pack(folder: Path, target: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Which zip it is, in hexadecimal."""
+    """The zip's SHA-256 in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def vet(path: Path, archive: zipfile.ZipFile, max_unpacked_mb: float = MAX_UNPACKED_MB) -> str:
-    """Reads the zip through and returns where metadata and stages are in it; nothing is unpacked, no class is imported.
+    """Reads the whole zip and returns the folder of metadata and stages in it; unpacks nothing, imports no class.
 
-    Raises ModelError when it is damaged, encrypted, bigger unpacked than the limit, has no metadata and stages, has a
-    name that leads out of its folder, a link, a class that is not Spark ML's, or was saved by a newer Spark than this
-    one.
+    Raises ModelError when the zip is damaged, encrypted, larger than the limit when unpacked, has no metadata and
+    stages, has a name that leads out of its folder, a link, a class that is not part of Spark ML, or was saved by a
+    newer Spark than the installed one.
     """
     _check_entries(path, archive.infolist())
     _check_contents(path, archive, max_unpacked_mb)
     root = model_root(path, archive)
     check_classes(path, archive, root)
     check_version(path, archive, root)
-    stages(path, archive, root)  # each is there
+    stages(path, archive, root)  # raises if one is missing
     return root
 
 
 def opened(path: Path) -> zipfile.ZipFile:
-    """The zip, open for reading. Raises ModelError when it is missing or no zip."""
+    """The zip, open for reading. Raises ModelError when it is missing or not a zip."""
     if not path.is_file():
         raise ModelError(f"{path}: no such model. Train one (python -m fraudstream train) or set FRAUDSTREAM_MODEL.")
     try:
@@ -70,9 +70,9 @@ def opened(path: Path) -> zipfile.ZipFile:
 
 
 def model_root(path: Path, archive: zipfile.ZipFile) -> str:
-    """Where metadata and stages lie in the zip: ``my_ML_model/``, or the empty string for a zip of the folder's inside.
+    """The folder of metadata and stages in the zip: ``my_ML_model/``, or "" for a zip of the folder's content.
 
-    Raises ModelError, with the names found, when they lie nowhere or elsewhere.
+    Raises ModelError, with the names found, when they are missing or in another folder.
     """
     names = [info.filename for info in archive.infolist()]
     for root in (f"{FOLDER}/", ""):
@@ -84,7 +84,7 @@ def model_root(path: Path, archive: zipfile.ZipFile) -> str:
 
 
 def fresh_folder(folder: Path) -> Path:
-    """Empties ``folder``: what an older model left there would mix with the one that is unpacked now."""
+    """Empties ``folder``, so that files of an older model do not mix with those that are unpacked next."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
@@ -92,24 +92,24 @@ def fresh_folder(folder: Path) -> Path:
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
-    """Raises ModelError for what no saved model holds: too many entries, or one of them not to be trusted."""
+    """Raises ModelError for too many entries, or for an entry that no saved model has."""
     if len(entries) > MAX_ENTRIES:
         raise ModelError(f"{path}: {len(entries):,} entries; a model has at most {MAX_ENTRIES:,}. {REMEDY}")
     for entry in entries:
         reason = next(_reasons(entry), None)
         if reason:
             raise ModelError(f"{path}: the entry {entry.orig_filename!r} {reason}. {REMEDY}")
-    # as a file system sees them that takes no notice of case
+    # as a case-insensitive file system sees them
     names = Counter(entry.filename.rstrip("/").casefold() for entry in entries)
     folders = {parent for name in names for parent in _parents(name)}
     for entry in entries:
         name = entry.filename.rstrip("/").casefold()
         if names[name] > 1 or (name in folders and not entry.is_dir()):
-            raise ModelError(f"{path}: the entry {entry.filename!r} stands in it twice. {REMEDY}")
+            raise ModelError(f"{path}: the entry {entry.filename!r} is in it twice. {REMEDY}")
 
 
 def _reasons(entry: zipfile.ZipInfo) -> Iterator[str]:
-    """Why an entry is refused; nothing for a plain file or folder inside the zip's own folder."""
+    """The reasons to refuse an entry; none for a plain file or folder inside the zip's own folder."""
     name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
     if name.startswith("/") or _DRIVE.match(name):
         yield "has an absolute name"
@@ -129,7 +129,7 @@ def _parents(name: str) -> Iterator[str]:
 
 
 def _check_contents(path: Path, archive: zipfile.ZipFile, max_unpacked_mb: float) -> None:
-    """Unpacks every entry into nothing: sizes in a zip's directory may lie, and a damaged entry shows only here."""
+    """Reads every entry and stores none: sizes in a zip's directory can be false, and only reading finds damage."""
     left = int(max_unpacked_mb * 1e6)
     for entry in archive.infolist():
         try:
@@ -137,6 +137,6 @@ def _check_contents(path: Path, archive: zipfile.ZipFile, max_unpacked_mb: float
                 while chunk := content.read(_CHUNK):
                     left -= len(chunk)
                     if left < 0:
-                        raise ModelError(f"{path}: bigger than {max_unpacked_mb:g} MB unpacked. {REMEDY}")
+                        raise ModelError(f"{path}: larger than {max_unpacked_mb:g} MB unpacked. {REMEDY}")
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
             raise ModelError(f"{path}: the entry {entry.filename!r} cannot be read ({error}). {REMEDY}") from error

@@ -1,4 +1,4 @@
-"""The stream's rows as a model takes them: its columns under its names, and no value that it would lose a row for."""
+"""Prepares the stream's rows for a model: its columns under its names, without values that would make it drop a row."""
 
 from collections import Counter
 from functools import reduce
@@ -14,20 +14,20 @@ from fraudstream.errors import ModelError
 from fraudstream.model.match import NUMERIC, ColumnMatch, ModelMatch
 from fraudstream.model.signature import NUMBER
 
-# the transaction with all its features, as it is: the model's columns stand beside it, under the model's names
+# the unchanged transaction with all its features, as a struct; the model's columns are added under the model's names
 ROW = "row"
 IMPUTED = "imputed"
 FLOATS = ("double", "float")
-UNHEARD_OF = "a category that no model has heard of"
+UNKNOWN = "a category that no model knows"
 
 
 def with_model_columns(features: DataFrame, matched: ModelMatch) -> DataFrame:
-    """Each row of ``features`` as a struct in ROW, beside the model's own columns, and IMPUTED.
+    """Packs each row of ``features`` into the struct ROW, and adds the model's own columns and IMPUTED.
 
     A value that the model does not know (null, or a category that it has not learned) is replaced in the model's column
     only: by the most frequent label of its training, or by a stated number (``ColumnMatch.fill_value``). A model that
     handles such values itself (handleInvalid="keep", an Imputer) gets the value unchanged. IMPUTED array<string>: our
-    names of the columns concerned, either way; mostly empty.
+    names of the columns concerned, in both cases; mostly empty.
     """
     values, unknown = [], {}
     for pair in matched.columns:
@@ -41,28 +41,26 @@ def with_model_columns(features: DataFrame, matched: ModelMatch) -> DataFrame:
 
 
 def scoring_stages(model: PipelineModel, matched: ModelMatch) -> PipelineModel:
-    """The stages of the loaded ``model`` that lead to its prediction, in rawPrediction, probability and prediction.
+    """The stages of the loaded ``model`` that lead to its prediction: rawPrediction, probability and prediction.
 
-    What only prepares the label is left out: the stream has no label.
+    Stages that only prepare the label are left out, because the stream has no label.
     """
     stages = [stage.copy() for stage in _flat(model)]
     if len(stages) != len(matched.signature.stages):
-        raise ModelError(
-            f"{matched.signature.path}: has changed since it was looked at. Run the cells again from 2.6 on."
-        )
+        raise ModelError(f"{matched.signature.path}: changed after it was checked. Run the cells from 2.6 again.")
     *preparing, classifier = [stages[position] for position in matched.signature.kept]
     classifier.setRawPredictionCol("rawPrediction").setProbabilityCol("probability").setPredictionCol("prediction")
     return PipelineModel([*preparing, classifier])
 
 
 def try_out(scoring: PipelineModel, matched: ModelMatch, features: DataFrame) -> None:
-    """Predicts two made-up rows of ``features``' schema: one with nothing in it, one with categories unheard of.
+    """Predicts two made-up rows with the schema of ``features``: one of nulls, one with unknown categories.
 
-    Raises ModelError when a row is lost or the model stops: better now than in the middle of the stream.
+    Raises ModelError when the model drops a row or fails, so that it cannot happen in the middle of the stream.
     """
     schema = StructType.fromJson(features.schema.jsonValue())
     nothing = [None] * len(schema)
-    strange = [UNHEARD_OF if field.dataType.simpleString() == "string" else None for field in schema]
+    strange = [UNKNOWN if field.dataType.simpleString() == "string" else None for field in schema]
     for field in schema:
         field.nullable = True
     rows = features.sparkSession.createDataFrame([nothing, strange], schema)
@@ -77,13 +75,13 @@ def try_out(scoring: PipelineModel, matched: ModelMatch, features: DataFrame) ->
 
 
 def _flat(stage: Transformer) -> list[Transformer]:
-    """A pipeline's stages; those of a pipeline or a tuned model inside it as its own."""
+    """The pipeline's stages, with nested pipelines and tuned models flattened."""
     inside = getattr(stage, "stages", None) or ([stage.bestModel] if hasattr(stage, "bestModel") else None)
     return [stage] if inside is None else [each for one in inside for each in _flat(one)]
 
 
 def _value(pair: ColumnMatch, schema: StructType) -> tuple[Column, Column | None]:
-    """What the model gets of ``pair``, and whether it does not know the stream's value (None: it always does)."""
+    """The value for the model's column, and whether the stream's value is unknown to the model (None: never)."""
     column, taken = F.col(pair.ours), pair.input
     if taken.labels:
         known = _known_label(pair)
@@ -99,22 +97,22 @@ def _value(pair: ColumnMatch, schema: StructType) -> tuple[Column, Column | None
 
 
 def _known_label(pair: ColumnMatch) -> Column:
-    """The model's spelling of the stream's value (string); null for a value that it has not learnt, and for none."""
+    """The model's spelling of the stream's value (string); null for null and for a value that it does not know."""
     labels = pair.input.labels
     text, normal = _texts(pair)
     normals = [_normal(label, pair.type) for label in labels]
     if set(normals) == {"true", "false"} and pair.type in NUMERIC:
         normals = [{"true": "1", "false": "0"}[each] for each in normals]
-    by_normal = dict(zip(reversed(normals), reversed(labels), strict=True))  # of two alike, the first
+    by_normal = dict(zip(reversed(normals), reversed(labels), strict=True))  # of two equal ones the first
     spelt = F.create_map(*[F.lit(each) for item in by_normal.items() for each in item])
     known = F.try_element_at(spelt, normal)
     if max(Counter(normals).values()) == 1:
         return known
-    return F.when(text.isin(*labels), text).otherwise(known)  # labels that differ in capitals only
+    return F.when(text.isin(*labels), text).otherwise(known)  # labels that differ only in case
 
 
 def _texts(pair: ColumnMatch) -> tuple[Column, Column]:
-    """The stream's value as text, and as text without what makes no difference."""
+    """The stream's value as text, and as normalised text (case, spaces, 1.0 for 1)."""
     column = F.col(pair.ours)
     text = column.cast("string")
     if pair.type == "string":
@@ -126,7 +124,7 @@ def _texts(pair: ColumnMatch) -> tuple[Column, Column]:
 
 
 def _normal(label: str, type_: str) -> str:
-    """``label`` as ``_texts`` gives it: a number like 1.0 as 1 where the stream's column is a number."""
+    """``label`` normalised as in ``_texts``: 1.0 becomes 1 if the stream's column is a number."""
     text = label.strip().lower()
     if type_ not in NUMERIC:
         return text
@@ -138,5 +136,5 @@ def _normal(label: str, type_: str) -> str:
 
 
 def _number_type(labels: tuple[str, ...]) -> str:
-    """The type in which a number's text is spelt as the model's labels are."""
+    """The type whose text looks like the model's labels: bigint or double."""
     return "bigint" if all(label.lstrip("-").isdigit() for label in labels) else "double"

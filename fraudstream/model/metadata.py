@@ -1,6 +1,6 @@
-"""What a saved pipeline says of itself: one JSON object a stage, in the stage's folder ``metadata``.
+"""Reads a saved pipeline's metadata: one JSON object per stage, in the stage's folder ``metadata``.
 
-Read out of the zip before anything is loaded, because PipelineModel.load imports whatever class stands there.
+Read from the zip before anything is loaded, because PipelineModel.load imports every class that it names.
 """
 
 import io
@@ -23,8 +23,8 @@ _SPARK_ML = re.compile(r"(org\.apache\.spark\.ml|pyspark\.ml)(\.\w+)+")
 _PIPELINE_MODEL = re.compile(r"(org\.apache\.spark\.ml|pyspark\.ml\.pipeline)\.PipelineModel")
 _REFUSED = {
     # it could read files and call Java
-    "SQLTransformer": "runs SQL of its own, whose columns cannot be told",
-    "RFormulaModel": "works by a formula, whose columns cannot be told",
+    "SQLTransformer": "runs SQL of its own, so its input columns are unknown",
+    "RFormulaModel": "uses a formula, so its input columns are unknown",
 }
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
@@ -39,13 +39,13 @@ class Stage:
     params: dict
 
     def columns(self, many: str, one: str) -> list[str]:
-        """The parameter ``many`` (such as inputCols), or else the single ``one`` (inputCol) as a list; or none."""
+        """The parameter ``many`` (such as inputCols), else ``one`` (inputCol) as a list, else an empty list."""
         several, single = self.params.get(many), self.params.get(one)
         return list(several or ([single] if single else []))
 
 
 def check_classes(path: Path, archive: zipfile.ZipFile, root: str) -> None:
-    """Raises ModelError for a stage whose class is not Spark ML's own; nothing is imported to find out."""
+    """Raises ModelError for a stage whose class is not part of Spark ML; imports nothing."""
     for name in _metadata_files(archive, root):
         for line in _text(path, archive, name).splitlines():
             described = _parsed(path, name, line)
@@ -61,7 +61,7 @@ def check_classes(path: Path, archive: zipfile.ZipFile, root: str) -> None:
 
 
 def check_version(path: Path, archive: zipfile.ZipFile, root: str) -> None:
-    """Raises ModelError when no PipelineModel was saved, or by a Spark whose major.minor is newer than this one's."""
+    """Raises ModelError for anything but a PipelineModel, or one of a Spark newer than the installed major.minor."""
     described = _described(path, archive, root)
     if not _PIPELINE_MODEL.fullmatch(described["class"]):
         raise ModelError(
@@ -85,7 +85,7 @@ def spark_version(path: Path, archive: zipfile.ZipFile, root: str) -> str:
 
 
 def stages(path: Path, archive: zipfile.ZipFile, root: str) -> list[Stage]:
-    """The pipeline's stages in order; a pipeline or a tuned model inside it counts as its own stages."""
+    """The pipeline's stages in order, with nested pipelines and tuned models flattened."""
     described = _described(path, archive, root)
     kind = described["class"].rpartition(".")[2]
     if kind in ("CrossValidatorModel", "TrainValidationSplitModel"):
@@ -104,7 +104,7 @@ def stages(path: Path, archive: zipfile.ZipFile, root: str) -> list[Stage]:
 
 
 def stage_data(path: Path, archive: zipfile.ZipFile, stage: Stage) -> dict:
-    """The one row of what ``stage`` has learnt (its parquet), column -> value; empty for a stage without."""
+    """What ``stage`` learned: the only row of its parquet, column -> value; empty for a stage without data."""
     prefix = f"{stage.folder}data/"
     for name in archive.namelist():
         if name.startswith(prefix) and name.endswith(".parquet") and not _hidden(name):
@@ -128,7 +128,7 @@ def _described(path: Path, archive: zipfile.ZipFile, folder: str) -> dict:
 
 
 def _metadata_files(archive: zipfile.ZipFile, root: str) -> Iterator[str]:
-    """Every file that Spark would take for metadata: called so, or below a folder called so, whatever the case."""
+    """Every file that Spark would read as metadata: named metadata, or in a folder of that name, in any case."""
     for name in sorted(archive.namelist()):
         below = name.removeprefix(root).casefold().split("/")
         if name.startswith(root) and "metadata" in below and below[-1] and not _hidden(name):
@@ -136,7 +136,7 @@ def _metadata_files(archive: zipfile.ZipFile, root: str) -> Iterator[str]:
 
 
 def _hidden(name: str) -> bool:
-    """Whether Spark passes over a file of this name: _SUCCESS, checksums."""
+    """Whether Spark ignores a file of this name, such as _SUCCESS and checksums."""
     return name.rpartition("/")[2].startswith((".", "_"))
 
 

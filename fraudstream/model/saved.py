@@ -15,7 +15,7 @@ VERSION_DIGITS = 12
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A zip that was vetted. Nothing is unpacked and no class is imported to get here.
+    """A vetted zip. Nothing was unpacked and no class imported to make it.
 
     ``root``: where metadata and stages are in the zip, ``my_ML_model/`` or the empty string.
     """
@@ -27,7 +27,7 @@ class SavedModel:
 
     @classmethod
     def open(cls, path: Path, max_unpacked_mb: float = MAX_UNPACKED_MB) -> SavedModel:
-        """The model in ``path``; raises ModelError when it is missing, unsafe, no classifier, or would lose rows."""
+        """The model in ``path``; raises ModelError if it is missing, unsafe, not a classifier, or would drop rows."""
         with opened(path) as archive:
             root = vet(path, archive, max_unpacked_mb)
             return cls(path, root, sha256(path), read_signature(path, archive, root))
@@ -38,11 +38,11 @@ class SavedModel:
         return self.sha256[:VERSION_DIGITS]
 
     def match(self, columns: Mapping[str, str], aliases: Mapping[str, str] | None = None) -> ModelMatch:
-        """Each column of the model with the stream's column that it is: see ``match``."""
+        """Matches the model's columns with the stream's: see ``match``."""
         return match(self.signature, columns, aliases)
 
     def fresh_folder(self, folder: Path) -> Path:
-        """Empties ``folder`` and returns where extractall() must go for ``folder`` to hold my_ML_model.
+        """Empties ``folder`` and returns the target for extractall(), so that ``folder`` then has my_ML_model.
 
         That is ``folder`` itself, or ``folder/my_ML_model`` for a zip of the folder's content.
         """

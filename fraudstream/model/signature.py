@@ -9,13 +9,14 @@ from fraudstream.errors import ModelError
 from fraudstream.model.metadata import Stage, spark_version, stage_data, stages
 
 CATEGORY, NUMBER, ANY = "category", "number", "any"
+REMEDY = "Save the model again."
 
-# what a student's label says of fraud; the label at index 1 is what prediction = 1 stands for
+# words for fraud in students' labels; the label at index 1 is what prediction = 1 means
 FRAUD_LABELS = frozenset({"1", "1.0", "true", "t", "yes", "y", "fraud", "fraudulent", "is_fraud"})
 
 _CLASSIFIER = re.compile(r"\w*(ClassificationModel|LogisticRegressionModel|NaiveBayesModel)")
 _TAKES_NUMBERS = frozenset({"VectorAssembler", "ImputerModel", "Bucketizer", "Binarizer", "Interaction"})
-# these take part in nothing that handleInvalid could lose once the columns before them are filled
+# handleInvalid of these cannot drop a row once their input columns are filled
 _FILLED_BEFORE = frozenset({"StringIndexerModel", "OneHotEncoderModel", "VectorAssembler", "VectorSizeHint"})
 
 
@@ -23,9 +24,9 @@ _FILLED_BEFORE = frozenset({"StringIndexerModel", "OneHotEncoderModel", "VectorA
 class ModelInput:
     """A column that the model takes from the stream.
 
-    ``labels``: the categories it knows, by index, as it spells them; empty for a number. ``keeps``: it handles a value
-    that it does not know (handleInvalid="keep", an Imputer). ``fill_value``: the label that replaces such a value
-    otherwise. ``numeric``: a stage wants a number in it, whatever the kind.
+    ``labels``: the categories it knows, by index, as it spells them; empty for a number. ``keeps``: it handles unknown
+    values itself (handleInvalid="keep", an Imputer). ``fill_value``: otherwise, the label that replaces an unknown
+    value. ``numeric``: a stage needs a number in it, whatever the kind.
     """
 
     column: str
@@ -38,7 +39,7 @@ class ModelInput:
 
 @dataclass(frozen=True)
 class ModelSignature:
-    """The columns that a model takes, the stages that use them (by position), and what its prediction 1 means."""
+    """The columns that a model takes, the stages that use them (by position), and the meaning of its prediction 1."""
 
     path: Path
     spark: str
@@ -54,10 +55,10 @@ class ModelSignature:
 
 
 def read_signature(path: Path, archive: zipfile.ZipFile, root: str) -> ModelSignature:
-    """What the vetted model in the zip takes and says; ``root``: where metadata and stages are in the zip.
+    """Reads the signature of the vetted model in the zip; ``root``: folder of metadata and stages in the zip.
 
-    Raises ModelError for a model that is no classifier, whose prediction 1 is not fraud, or with a stage that would
-    lose a row or stop the stream.
+    Raises ModelError for a model that is not a classifier, whose prediction 1 is not fraud, or with a stage that would
+    drop a row or stop the stream.
     """
     found = stages(path, archive, root)
     end = _classifier(path, found)
@@ -93,7 +94,7 @@ def _classifier(path: Path, found: list[Stage]) -> int:
 
 
 def _leading_to(found: list[Stage], end: int) -> list[int]:
-    """Positions of the stages whose output reaches the classifier at ``end``, and of itself: the label's fall away."""
+    """Positions of the classifier at ``end`` and of the stages that it depends on; not those of the label."""
     wanted, kept = _folded(_inputs(found[end])), [end]
     for position in reversed(range(end)):
         made = _folded(_outputs(found[position]))
@@ -109,29 +110,29 @@ def _folded(columns: list[str]) -> set[str]:
 
 
 def _refuse_unsafe(path: Path, stage: Stage, made: set[str]) -> None:
-    """Raises ModelError for a stage that may drop a row or stop at one, and that filled columns do not keep from it.
+    """Raises ModelError for a stage that may drop a row or fail at one although its input columns are filled.
 
-    ``made``: the columns that the stages before it make; they are not filled.
+    ``made``: the columns that earlier stages make; they are not filled.
     """
     if not _inputs(stage):
-        raise ModelError(f"{path}: the columns that {stage.kind} takes cannot be told. Train the pipeline without it.")
+        raise ModelError(f"{path}: the input columns of {stage.kind} are unknown. Train the pipeline without it.")
     if stage.kind == "Bucketizer":
         every = stage.params.get("splitsArray") or [stage.params.get("splits", [])]
         ends = [float(splits[end]) for splits in every for end in (0, -1) if splits]
         if all(abs(end) == float("inf") for end in ends):
             return
-        problem = "stops at a value outside its splits. Let them begin with -inf and end with inf"
+        problem = "stops at a value outside its splits. Begin them with -inf and end them with inf"
     elif stage.params.get("handleInvalid", "keep") == "keep":
         return
     elif stage.kind in _FILLED_BEFORE and not (stage.kind == "StringIndexerModel" and made & _folded(_inputs(stage))):
         return
     else:
-        problem = f"has handleInvalid={stage.params['handleInvalid']!r} and would lose rows. Train it with 'keep'"
+        problem = f"has handleInvalid={stage.params['handleInvalid']!r} and would drop rows. Train it with 'keep'"
     raise ModelError(f"{path}: {stage.kind} of {', '.join(_inputs(stage))} {problem}.")
 
 
 def _inputs_of_model(path: Path, archive: zipfile.ZipFile, kept: list[Stage]) -> list[ModelInput]:
-    """The columns that no stage before makes, with all that the stages want of each."""
+    """The columns that no earlier stage makes, with what the stages need of each."""
     made: set[str] = set()
     inputs: dict[str, ModelInput] = {}
     for stage in kept:
@@ -154,7 +155,7 @@ def _input(path: Path, archive: zipfile.ZipFile, stage: Stage, position: int, co
     if stage.kind == "OneHotEncoderModel":
         sizes = stage_data(path, archive, stage).get("categorySizes") or []
         if position >= len(sizes):
-            raise ModelError(f"{path}: the sizes that {stage.kind} of {column} has learnt cannot be read.")
+            raise ModelError(f"{path}: the category sizes of {stage.kind} of {column} are missing. {REMEDY}")
         labels = tuple(str(number) for number in range(sizes[position]))
         return ModelInput(column, CATEGORY, labels, False, "0", numeric=True)
     if stage.kind in _TAKES_NUMBERS:
@@ -163,24 +164,24 @@ def _input(path: Path, archive: zipfile.ZipFile, stage: Stage, position: int, co
 
 
 def _both(one: ModelInput, other: ModelInput) -> ModelInput:
-    """What two stages want of the same column."""
+    """The combined needs of two stages for the same column."""
     first = min(one, other, key=lambda each: (CATEGORY, NUMBER, ANY).index(each.kind))
     return replace(first, keeps=one.keeps and other.keeps, numeric=one.numeric or other.numeric)
 
 
 def _labels(path: Path, archive: zipfile.ZipFile, stage: Stage) -> list[tuple[str, ...]]:
-    """The labels of each column of a StringIndexerModel, by index. Spark before 3.0 saved those of one column only."""
+    """The labels of each column of a StringIndexerModel, by index. Spark before 3.0 saved those of one column."""
     data = stage_data(path, archive, stage)
     labels = data.get("labelsArray") or [data.get("labels")]
     if len(labels) != len(_inputs(stage)) or not all(labels):
-        raise ModelError(f"{path}: the labels that {stage.kind} of {', '.join(_inputs(stage))} has learnt are missing.")
+        raise ModelError(f"{path}: the labels of {stage.kind} of {', '.join(_inputs(stage))} are missing. {REMEDY}")
     return [tuple(each) for each in labels]
 
 
 def _fraud_label(path: Path, archive: zipfile.ZipFile, found: list[Stage], label_column: str | None) -> str:
-    """Which label prediction = 1 stands for; empty when no stage of the pipeline makes the label: then 1 is fraud.
+    """The label that prediction = 1 means; empty when no stage of the pipeline makes the label: then 1 is fraud.
 
-    Raises ModelError when it stands for something else: reports would count the honest as frauds.
+    Raises ModelError when it is not fraud: the reports would count honest transactions as frauds.
     """
     for stage in found:
         if stage.kind == "StringIndexerModel" and label_column in _outputs(stage):
@@ -189,7 +190,7 @@ def _fraud_label(path: Path, archive: zipfile.ZipFile, found: list[Stage], label
             one = labels[1] if len(labels) > 1 else None
             if str(one).strip().lower() not in FRAUD_LABELS:
                 raise ModelError(
-                    f"{path}: prediction = 1 stands for {column} = {one!r} (labels by index: {', '.join(labels)}), "
+                    f"{path}: prediction = 1 means {column} = {one!r} (labels by index: {', '.join(labels)}), "
                     "not for fraud. Train it with stringOrderType='alphabetAsc' for the label, or with 0 and 1."
                 )
             return f"{column} = {one!r}"

@@ -1,4 +1,4 @@
-"""How far a query has come, read from its checkpoint while no Spark runs."""
+"""Reads a query's progress from its checkpoint, without Spark."""
 
 import json
 from pathlib import Path
@@ -9,33 +9,34 @@ from fraudstream.storage import AnyPath
 
 
 def newest_commit(checkpoint: AnyPath) -> int | None:
-    """The newest micro-batch that is done; None without one."""
+    """The newest committed micro-batch; None without one."""
     return max(
         (int(path.name) for path in (checkpoint / "commits").glob("[0-9]*") if path.name.isdigit()), default=None
     )
 
 
 def read_up_to(checkpoint: AnyPath, topic: str) -> dict[int, int] | None:
-    """Partition of ``topic`` -> the first offset that no finished micro-batch has read; None without a micro-batch."""
+    """Partition of ``topic`` -> first offset that no committed micro-batch has read; None without a micro-batch."""
     commit = newest_commit(checkpoint)
     if commit is None:
         return None
-    _, _, *sources = (checkpoint / "offsets" / str(commit)).read_text().splitlines()  # version, watermark, a line each
+    # version, watermark, one line per source
+    _, _, *sources = (checkpoint / "offsets" / str(commit)).read_text().splitlines()
     ends = {name: offsets for source in sources if source != "-" for name, offsets in json.loads(source).items()}
     return {int(partition): end for partition, end in ends.get(topic, {}).items()}
 
 
 def require_reports(checkpoints: AnyPath, reports: Path) -> None:
-    """Checks that the reports' queries, which have their checkpoints in ``checkpoints``, find what they have left.
+    """Checks that the reports' queries, with checkpoints in ``checkpoints``, still find predictions and reports.
 
-    Raises OutputError where one has read predictions that are gone, or whose report is gone: it would not read them
-    again, and the report would lack them.
+    Raises OutputError if one has read predictions that are gone, or if the reports are gone: it would not read them
+    again, and the report would be incomplete.
     """
     predicted = newest_commit(checkpoints / PREDICTIONS) is not None
     for name in REPORTS:
         if newest_commit(checkpoints / name) is not None and not (reports.exists() and predicted):
             gone = reports if predicted else checkpoints / PREDICTIONS
             raise OutputError(
-                f"{checkpoints / name} has read predictions, but {gone} is gone. Start afresh with: "
+                f"{checkpoints / name} has read predictions, but {gone} is gone. Start over with: "
                 "python -m fraudstream reset (it moves all of them to earlier/)."
             )

@@ -1,4 +1,4 @@
-"""The foreachBatch sink of 2.6: idempotent, and bound to the query whose checkpoint counts its micro-batches."""
+"""The idempotent foreachBatch sink of 2.6, bound to the query whose checkpoint numbers its micro-batches."""
 
 import json
 from datetime import datetime, timezone
@@ -14,29 +14,29 @@ QUERY_FILE = "_query.json"
 
 
 def stamped(table: pa.Table) -> pa.Table:
-    """Adds predicted_at (timestamp, UTC): now, once all predictions of the micro-batch are computed."""
+    """Adds predicted_at (timestamp, UTC): the time when all predictions of the micro-batch are computed."""
     now = pa.scalar(datetime.now(timezone.utc), pa.timestamp("us", tz="UTC"))
     return table.append_column("predicted_at", pa.repeat(now, table.num_rows))
 
 
 class PredictionSink:
-    """The foreachBatch function of 2.6: one directory a micro-batch, bound to the query that writes them.
+    """The foreachBatch function of 2.6: one directory per micro-batch, bound to the query that writes them.
 
-    Spark calls it once a micro-batch, and again after a failure: the second call for a batch that was written changes
-    nothing. An error here stops the query with that error, and the batch is computed again at the next start.
+    Spark calls it at least once per micro-batch, and again after a failure: a second call for a batch that was written
+    changes nothing. An error here stops the query, and the next start computes the batch again.
     """
 
     def __init__(self, folder: AnyPath, checkpoint: AnyPath) -> None:
-        """Raises OutputError where ``folder`` and ``checkpoint`` do not belong together.
+        """Raises OutputError if ``folder`` and ``checkpoint`` do not belong together.
 
-        A new checkpoint counts its batches from 0 again, and would take an older query's directories for its own.
+        A new checkpoint numbers its batches from 0 again, and would take an older query's directories for its own.
         """
         self.folder, self.checkpoint = folder, checkpoint
         self._bound = False
         query, writer = _query_id(checkpoint / "metadata", "id"), _query_id(folder / QUERY_FILE, "query_id")
         batches = next(folder.glob("batch_id=*"), None)
         commits = next((checkpoint / "commits").glob("[0-9]*"), None)
-        remedy = "Start afresh with: python -m fraudstream reset (it moves both to earlier/)."
+        remedy = "Start over with: python -m fraudstream reset (it moves both to earlier/)."
         if query is None and (batches or writer):
             raise OutputError(f"{folder} holds predictions, but their checkpoint {checkpoint} is gone. {remedy}")
         if query and writer != query and (writer or batches or commits):
@@ -48,7 +48,7 @@ class PredictionSink:
         write_batch(stamped(batch.toArrow()), self.folder, batch_id)
 
     def _bind(self) -> None:
-        """Leaves the query's id beside its predictions before the first of them; one that is there is the same."""
+        """Writes the query's id to the folder before the first prediction; an existing one is the same."""
         query = _query_id(self.checkpoint / "metadata", "id")
         if not (self.folder / QUERY_FILE).exists():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -59,5 +59,5 @@ class PredictionSink:
 
 
 def _query_id(file: AnyPath, key: str) -> str | None:
-    """The query's id in a JSON file; None without the file."""
+    """The query's id from a JSON file; None without the file."""
     return json.loads(file.read_text())[key] if file.exists() else None

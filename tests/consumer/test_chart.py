@@ -1,4 +1,4 @@
-"""The chart: one point a batch, in order, in Melbourne's time, and a view that stays where the user put it."""
+"""Task 3's chart: one point per batch, in order, in Melbourne time; the view stays where the user put it."""
 
 import asyncio
 from collections import namedtuple
@@ -142,7 +142,7 @@ def test_ticks_between_two_seconds_have_no_label(chart):
 
 
 class Page:
-    """A browser's end of the chart: what was sent to it."""
+    """The browser's side of the chart: collects what is sent to it."""
 
     def __init__(self):
         self.pictures = []

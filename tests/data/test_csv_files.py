@@ -1,4 +1,4 @@
-"""Reading a CSV: values untouched, and one message for what cannot be read."""
+"""Reading CSV files: values stay untouched, and each unreadable file gives one message."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The shop's CSV files as Spark frames."""
+"""CSV files as Spark DataFrames: shapes of files, types, unique keys, labels."""
 
 from datetime import date, datetime
 

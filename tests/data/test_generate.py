@@ -1,4 +1,4 @@
-"""The generator's files: which bytes it writes, and what it never overwrites."""
+"""The generator's files: the same bytes for the same seed, and files of the user are never overwritten."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The generated data: how like the real shop they are, and how well fraud hides in them."""
+"""The generated data: statistics like the real shop's, consistent references, and fraud that is hard to find."""
 
 import ast
 import re
@@ -38,7 +38,7 @@ UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
-    """The files of the default size, read back as the strings that stand in them."""
+    """The files of the default size, read back as strings."""
     data_dir = tmp_path_factory.mktemp("data")
     generate(data_dir, progress=False)
     return {name: pd.read_csv(data_dir / name, dtype=str, keep_default_na=False) for name in FILES}
@@ -51,7 +51,7 @@ def past(shop: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def kinds() -> dict[str, str]:
-    """transaction_id -> kind of buyer, which stands in no file."""
+    """transaction_id -> kind of buyer, which no file contains."""
     return build(1.0, 42).kinds
 
 

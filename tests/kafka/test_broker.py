@@ -1,4 +1,4 @@
-"""The embedded broker: a real Kafka, really started, killed and stopped."""
+"""The embedded broker: a real Kafka is started, killed, restarted and stopped."""
 
 import os
 import signal

@@ -1,6 +1,4 @@
-"""A Kafka that encrypts and asks for a name: all three clients get in by settings, nobody gets in without, and the
-password is never shown.
-"""
+"""A Kafka with TLS and SASL: settings let all three clients in, nobody else gets in, the password is never shown."""
 
 import subprocess
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""The model's door: what is refused before anything is unpacked or loaded, and why."""
+"""Checks of the model's zip: what is refused before anything is unpacked or loaded, with the reason."""
 
 import json
 import stat
@@ -23,7 +23,7 @@ def path(tmp_path):
 
 
 def refusal(path, contents=None, **limits):
-    """What ``check`` says against the zip of these entries, without the path in front."""
+    """The message against the zip of these entries, without the path in front."""
     if contents is not None:
         write_zip(path, contents)
     with pytest.raises(ModelError) as caught:
@@ -33,7 +33,7 @@ def refusal(path, contents=None, **limits):
 
 
 def unfit(path, *stages, aliases=None, **pipeline):
-    """What is said against a model of these stages that passes as a zip."""
+    """The message against a model of these stages whose zip is fine."""
     write_zip(path, entries(*stages, **pipeline))
     with pytest.raises(ModelError) as caught:
         SavedModel.open(path).match(OFFERED, aliases)
@@ -126,12 +126,12 @@ def test_encrypted(path):
 @pytest.mark.parametrize("second", ["my_ML_model/A", "my_ML_model/a/b"], ids=["another case", "below a file"])
 def test_two_entries_for_one_place(path, second):
     contents = {**with_entry("my_ML_model/a"), second: b""}
-    assert refusal(path, contents) == f"the entry 'my_ML_model/a' stands in it twice. {REMEDY}"
+    assert refusal(path, contents) == f"the entry 'my_ML_model/a' is in it twice. {REMEDY}"
 
 
 def test_a_bomb_is_stopped_at_the_limit_whatever_its_header_says(path):
     bomb = with_entry("my_ML_model/zeros", bytes(2_000_000))
-    assert refusal(path, bomb, max_unpacked_mb=1) == f"bigger than 1 MB unpacked. {REMEDY}"
+    assert refusal(path, bomb, max_unpacked_mb=1) == f"larger than 1 MB unpacked. {REMEDY}"
     path.write_bytes(path.read_bytes().replace((2_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
     assert "the entry 'my_ML_model/zeros' cannot be read" in refusal(path, max_unpacked_mb=1)
 
@@ -214,9 +214,9 @@ def test_a_stage_that_is_not_in_the_zip(path, uid):
 def test_a_model_of_another_task_is_refused_with_the_missing_columns_beside_those_there_are(path):
     said = unfit(path, assembler("highval%", "L1_count", "is_promotion"), TREES)
     assert said == (
-        "the model wants columns that the stream does not have: highval%, is_promotion. "
-        f"The stream has: {', '.join(OFFERED)}. If one goes by another name, say so: "
-        "FRAUDSTREAM_ALIASES=highval%=<name in the stream>. Else the model is of another task."
+        "the model needs columns that the stream does not have: highval%, is_promotion. "
+        f"The stream has: {', '.join(OFFERED)}. If a column has another name, set "
+        "FRAUDSTREAM_ALIASES=highval%=<name in the stream>. Otherwise the model was trained for a different task."
     )
 
 
@@ -259,7 +259,7 @@ def test_an_alias_to_no_column_is_named(path):
 
 def test_a_column_of_another_type_is_refused(path):
     said = unfit(path, assembler("time_of_day"), TREES)
-    assert said == "the model wants a number in time_of_day; the stream's time_of_day is string."
+    assert said == "the model needs a number in time_of_day; the stream's time_of_day is string."
 
 
 def test_a_model_that_is_no_classifier(path):
@@ -270,9 +270,9 @@ def test_a_model_that_is_no_classifier(path):
 @pytest.mark.parametrize(
     ("kind", "params", "reason"),
     [
-        ("VectorIndexerModel", {"handleInvalid": "error"}, "has handleInvalid='error' and would lose rows"),
+        ("VectorIndexerModel", {"handleInvalid": "error"}, "has handleInvalid='error' and would drop rows"),
         ("Bucketizer", {"splits": [0.0, 18.0, 99.0]}, "stops at a value outside its splits"),
-        ("SomethingNew", {"inputCol": None}, "the columns that SomethingNew takes cannot be told"),
+        ("SomethingNew", {"inputCol": None}, "the input columns of SomethingNew are unknown"),
     ],
 )
 def test_a_stage_that_would_lose_rows_is_refused(path, kind, params, reason):
@@ -286,18 +286,18 @@ def test_the_label_at_index_1_is_said_and_its_indexer_left_out(path, labels):
     write_zip(path, entries(label, ASSEMBLER, TREES))
     matched = SavedModel.open(path).match(OFFERED)
     assert [pair.ours for pair in matched.columns] == ["age"]
-    assert f"prediction = 1 stands for is_fraud = {labels[1]!r}." in repr(matched)
-    assert "Left out, as they do not lead to the prediction: StringIndexerModel (is_fraud)." in repr(matched)
+    assert f"prediction = 1 means is_fraud = {labels[1]!r}." in repr(matched)
+    assert "Left out, because the prediction does not depend on them: StringIndexerModel (is_fraud)." in repr(matched)
 
 
 def test_without_an_indexer_of_the_label_1_is_fraud(path):
     matched = SavedModel.open(small_model(path)).match(OFFERED)
-    assert matched.meaning == "prediction = 1 is fraud (the model holds no names of its labels)."
+    assert matched.meaning == "prediction = 1 is fraud (the model has no label names)."
 
 
 def test_a_model_whose_1_is_not_fraud_is_refused(path):
     assert unfit(path, indexer("is_fraud", "1", "0", output="label"), ASSEMBLER, TREES) == (
-        "prediction = 1 stands for is_fraud = '0' (labels by index: 1, 0), not for fraud. "
+        "prediction = 1 means is_fraud = '0' (labels by index: 1, 0), not for fraud. "
         "Train it with stringOrderType='alphabetAsc' for the label, or with 0 and 1."
     )
 
@@ -305,18 +305,18 @@ def test_a_model_whose_1_is_not_fraud_is_refused(path):
 def test_other_words_for_the_parts_of_the_day_are_refused_and_missing_ones_said(path):
     stages = assembler("time_of_day_idx"), TREES
     assert unfit(path, indexer("time_of_day", "0", "1", "2", "3"), *stages) == (
-        "time_of_day of the model is one of 0, 1, 2, 3; the stream's time_of_day is one of "
+        "the model's time_of_day is one of 0, 1, 2, 3; the stream's time_of_day is one of "
         "night, morning, afternoon, evening. Train it with these words."
     )
     write_zip(path, entries(indexer("TimeOfDay", "Evening", "MORNING"), assembler("TimeOfDay_idx"), TREES))
     matched = SavedModel.open(path).match(OFFERED)
-    assert "TimeOfDay: the model has never seen night, afternoon." in repr(matched)
+    assert "TimeOfDay: the model was trained without night, afternoon." in repr(matched)
 
 
 def test_an_indexer_without_its_labels(path):
     stage = {key: value for key, value in indexer("gender", "F").items() if key != "learnt"}
     said = unfit(path, stage, assembler("gender_idx"), TREES)
-    assert said == "the labels that StringIndexerModel of gender has learnt are missing."
+    assert said == "the labels of StringIndexerModel of gender are missing. Save the model again."
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A student's own model on the stream's rows: the same predictions as its own, and no row lost to it."""
+"""A student's own model on the stream's rows: it predicts as it does by itself, and drops no row."""
 
 import pytest
 from pyspark.ml import Pipeline

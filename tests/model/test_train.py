@@ -1,4 +1,4 @@
-"""The model that the training leaves: what is in it, how it was judged, and that it takes any row."""
+"""The training: content of the zip, evaluation, split by time; the trained model predicts any row."""
 
 import json
 import zipfile
@@ -117,7 +117,7 @@ def test_labels_of_one_kind_are_refused(spark, tmp_path, labels, frauds):
         labelled_examples(spark, write_past(tmp_path, labels))
     assert str(caught.value) == (
         f"fraud_transaction.csv: {frauds} frauds among the transactions that have a session in browsing_behaviour.csv "
-        "(2). Training needs both kinds: check transaction_id and is_fraud."
+        "(2). Training needs both classes: check transaction_id and is_fraud."
     )
 
 
@@ -126,7 +126,7 @@ def test_a_last_fifth_without_fraud_judges_without_curves(fitted, spark, tmp_pat
     scores = evaluate("random_forest", fitted, honest)
     assert (scores.area_under_roc, scores.area_under_pr) == (None, None)
     assert (scores.tp + scores.fn, scores.tn + scores.fp) == (0, 1)
-    assert str(scores).startswith("random forest: area under PR and ROC not known, precision ")
+    assert str(scores).startswith("random forest: areas under PR and ROC unknown, precision ")
     (tmp_path / "my_ML_model.zip").touch()
     both = dict.fromkeys(("random_forest", "gradient_boosted_trees"), scores)
     write_evaluation(both, "random_forest", tmp_path / "my_ML_model.zip")

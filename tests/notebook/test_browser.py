@@ -1,7 +1,7 @@
-"""The notebooks in a real JupyterLab, in a real Chromium: run, watched, interrupted, restarted, ended.
+"""The notebooks in a real JupyterLab in a real Chromium: run, watched, interrupted, restarted, ended.
 
-One person's session: the tests go on from each other in this order, and none is tried after one that failed.
-Screenshots are left in output/screenshots.
+One session: each test continues from the one before, and none runs after a failure. Screenshots are saved in
+output/screenshots.
 """
 
 import re
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(not find_browser(), reason=f"no {', '.join(BROWS
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory, model_dir):
-    """The settings of this session: a small shop, an output folder and a broker of its own."""
+    """The settings of this session: a small shop, its own output folder and its own broker."""
     folder = tmp_path_factory.mktemp("lab")
     generate(folder / "data", scale=0.8, progress=False)  # 400 batches: more than are sent within all limits
     names = {"data_dir": folder / "data", "output_dir": folder / "output", "model": model_dir / "my_ML_model.zip"}
@@ -52,7 +52,7 @@ def person(server):
 
 @pytest.fixture(autouse=True)
 def step(request, person):
-    """One step of the session: a later one is not tried; what the person sees at a failure is kept as a picture."""
+    """One step of the session: after a failure, later steps are skipped and a screenshot is saved."""
     failed_before = request.session.testsfailed
     if failed := getattr(person, "failed_at", None):
         pytest.fail(f"{failed} failed: the session ended there")
@@ -68,7 +68,7 @@ def photograph(person, name):
 
 
 def number(text, pattern):
-    """The number that stands in ``text`` at the group of ``pattern``."""
+    """The number in ``text`` that the group of ``pattern`` matches."""
     found = re.search(pattern, text)
     return int(found[1].replace(",", "")) if found else -1
 

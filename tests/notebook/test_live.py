@@ -1,4 +1,4 @@
-"""Tables that change in place: one output, newest first, in Melbourne's time, whatever the rows hold."""
+"""Tables that change in place: one output, newest rows first, Melbourne time, escaped text."""
 
 import re
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The notebook of Task 2 as the grader reads it, and its schemas against the package's."""
+"""The Task 2 notebook as the grader reads it, and its schemas compared with the package's."""
 
 import nbformat
 import pytest

@@ -1,4 +1,4 @@
-"""The notebooks of Tasks 1 and 3, executed headless against a real Kafka, and read as the grader reads them."""
+"""The notebooks of Tasks 1 and 3, executed headless with a real Kafka, and read as the grader reads them."""
 
 import json
 import re
@@ -20,7 +20,7 @@ TASK_1, TASK_3 = PROJECT / "A2B-Task1_producer.ipynb", PROJECT / "A2B-Task3_cons
 
 
 def load(path, replace=("", "")):
-    """A notebook as it is committed; ``replace`` changes one text of its code."""
+    """The committed notebook; ``replace`` changes one text of its code."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.source = cell.source.replace(*replace) if replace[0] else cell.source
@@ -28,7 +28,7 @@ def load(path, replace=("", "")):
 
 
 def execute(notebook):
-    """Run a notebook in a kernel of its own, from the project's folder; the same notebook with its outputs."""
+    """Runs a notebook in its own kernel, from the project's folder; returns it with its outputs."""
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(PROJECT)}}).execute()
     return notebook
 
@@ -163,7 +163,7 @@ def test_task_3_interrupted_keeps_the_finished_picture(folder):
 
 
 class Browser(NotebookClient):
-    """Does what a browser does once it shows the figure: it says so, while the loop's cell is running."""
+    """Acts like a browser that shows the figure: it tells the kernel so while the loop's cell is running."""
 
     said = False
 

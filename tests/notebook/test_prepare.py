@@ -1,4 +1,4 @@
-"""What notebook cells show, and what they make when it is missing."""
+"""The first cells: the settings table, and the data that a notebook creates if they are missing."""
 
 import pytest
 from nbclient import NotebookClient

@@ -1,4 +1,4 @@
-"""Sending to a real Kafka: nothing lost, nothing doubled, order kept, and a replay that goes on where it stopped."""
+"""Sending to a real Kafka: no batch is lost or doubled, the order is kept, and a replay resumes where it stopped."""
 
 import json
 import os

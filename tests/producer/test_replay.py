@@ -1,4 +1,4 @@
-"""Batches, exactly: which rows and which transactions belong together."""
+"""Batches, exactly: the rows and transactions that belong together."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The beat: no drift, a ts of its own for every second, never back."""
+"""The ticker: no drift, a ts of its own for every second, and ts never goes back."""
 
 import pytest
 

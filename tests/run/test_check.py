@@ -1,4 +1,4 @@
-"""`check`: what it says of files and model, by its own output, and its exit code."""
+"""`check`: its tables, its messages about files and model, and its exit code."""
 
 import csv
 import os
@@ -67,7 +67,7 @@ def test_all_of_it_fits(folder):
         "customer_session.csv: not there; not needed",
         "transactions.csv 3 14 2024-01-01 00:10:00 2024-01-01 00:30:00 yes unique fits",
         "new_transaction.csv 3 100.0% 0 0 0",
-        "age age int number 28 stands in",
+        "age age int number becomes 28",
     ):
         assert expected in lines
 
@@ -171,8 +171,8 @@ def test_what_only_the_training_reads_may_be_missing_where_a_model_is(folder):
 @pytest.mark.parametrize(
     ("stages", "said"),
     [
-        ((assembler("season"), TREES), "the model wants columns that the stream does not have: season."),
-        ((indexer("is_fraud", "1", "0", output="label"), assembler("age"), TREES), "prediction = 1 stands for"),
+        ((assembler("season"), TREES), "the model needs columns that the stream does not have: season."),
+        ((indexer("is_fraud", "1", "0", output="label"), assembler("age"), TREES), "prediction = 1 means"),
     ],
 )
 def test_a_model_that_is_refused(folder, stages, said):

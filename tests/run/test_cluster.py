@@ -1,5 +1,5 @@
-"""Task 2 on clusters: the real notebook on a Spark standalone master with two workers and three Kafka brokers, all
-processes of their own. In the middle a worker and a broker are killed. The predictions are those of the batch.
+"""Task 2 on a Spark standalone cluster with two workers and three Kafka brokers; a worker and a broker are killed in
+mid-run, and the predictions equal those of a batch job.
 """
 
 import sqlite3
@@ -65,7 +65,7 @@ def running(settings):
 
 @pytest.fixture(scope="module")
 def replay(clusters):
-    """A replay through the clusters, and what it has left; the clusters are stopped afterwards."""
+    """A replay through the clusters, and its results; the clusters are stopped afterwards."""
     settings, processes = clusters
     ensure_topics(client_options(settings))
     shop = list(batches(settings.data_dir))

@@ -1,7 +1,7 @@
-"""docker-compose.yml and the image: what stands in them, and, where `make test-compose` asks for it, `up` for real.
+"""docker-compose.yml and the image: their content, and, with `make test-compose`, a real `docker compose up`.
 
-For real takes a Docker engine and some minutes: FRAUDSTREAM_TEST_COMPOSE=1. A clone that belongs to a user of its own
-is brought up twice; then the cluster is, and loses a broker and a worker meanwhile.
+The real one needs a Docker engine and some minutes: FRAUDSTREAM_TEST_COMPOSE=1. It starts the
+clone of another user twice, then the cluster, which loses a broker and a worker.
 """
 
 import json
@@ -150,7 +150,7 @@ class Clone:
         return running.returncode, log
 
     def predictions(self) -> pd.DataFrame:
-        """The newest prediction of each transaction, without what the moment of the run decides."""
+        """The newest prediction of each transaction, without the columns that depend on the time of the run."""
         folder = self.folder / "output" / "predictions"
         table = ds.dataset(folder, format="parquet", partitioning="hive").to_table().to_pandas()
         newest = table.sort_values("batch_id").groupby("transaction_id").last()
@@ -218,7 +218,7 @@ def docker(*arguments):
 
 @pytest.fixture(scope="module")
 def cluster(clone, single):
-    """A run on the cluster that loses a broker and a worker meanwhile: exit code, predictions, who ran."""
+    """A run on the cluster that loses a broker and a worker in mid-run: exit code, predictions, containers that ran."""
     assert clone.compose("--profile", "cluster", "up", "-d", FRAUDSTREAM_BATCHES="20").wait(120) == 0
     began, commits = time.time(), clone.folder / "output" / "checkpoints" / "predictions" / "commits"
     while not any(path.stat().st_mtime > began for path in commits.glob("[0-9]*")):

@@ -1,4 +1,4 @@
-"""What is handed in: the notebooks as they ran, and nothing of the machine on which they did."""
+"""handin.zip: the executed notebooks, without traces of the machine."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The account of a run: predicted, late, unmatched, quarantined and lost are told apart, from what the topics hold."""
+"""Reconciliation: predicted, late, unmatched, quarantined, unread and lost transactions are told apart."""
 
 import json
 import time

@@ -1,6 +1,6 @@
-"""`python -m fraudstream run`: the three notebooks at once, on a small shop, a real Kafka and a student's model.
+"""`python -m fraudstream run`: the three notebooks at once, with a small shop, a real Kafka and a student's model.
 
-The stream has a payment method and customers that the model has never seen.
+The stream has a payment method and customers that the model does not know.
 """
 
 import json
@@ -29,7 +29,7 @@ BATCHES = 10
 
 
 def run(output, data, model, broker):
-    """The command as a user gives it; nothing of the settings comes from the tests' own environment."""
+    """Runs the command as a user does; no setting comes from the tests' own environment."""
     inherited = {name: value for name, value in os.environ.items() if name not in Settings.environment_names().values()}
     own = {
         "FRAUDSTREAM_OUTPUT_DIR": output,
@@ -72,7 +72,7 @@ class Finished:
 
 @pytest.fixture(scope="module")
 def strange_shop(shop_dir, tmp_path_factory):
-    """The generated shop with a payment method of its own in the stream, and a fourth of its customers not known."""
+    """The generated shop with a new payment method in the stream, and a quarter of its customers unknown."""
     folder = shutil.copytree(shop_dir, tmp_path_factory.mktemp("strange") / "shop")
     change(folder / "new_transaction.csv", "payment_method", lambda method: method.replace("Gopay", "Kredivo"))
     change(folder / "customer.csv", "customer_id", lambda number: number if int(number) % 4 else f"-{number}")
@@ -81,14 +81,14 @@ def strange_shop(shop_dir, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def students_model(spark, shop_dir, tmp_path_factory):
-    """A zip whose indexers would skip what they do not know."""
+    """A zip whose indexers would drop rows with unknown values."""
     fitted = students_pipeline("skip").fit(students_rows(labelled_past(spark, shop_dir)))
     return saved(fitted, tmp_path_factory.mktemp("student") / "my_ML_model.zip")
 
 
 @pytest.fixture(scope="module")
 def finished(broker, strange_shop, students_model, tmp_path_factory):
-    """A run after an earlier one: its results and messages are still there."""
+    """A run after an earlier one, whose results and messages are still there."""
     output = tmp_path_factory.mktemp("run") / "output"
     (output / "predictions" / "batch_id=0").mkdir(parents=True)
     (output / "predictions" / "batch_id=0" / "part-0.parquet").write_bytes(b"of an earlier run")

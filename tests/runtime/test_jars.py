@@ -1,4 +1,4 @@
-"""Jars: downloaded once and verified by the real Ivy, here from a Maven repository of the test's own."""
+"""Jars: downloaded once and verified, by the real Ivy from a Maven repository of the test's own."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Kafka messages become rows: what cannot be read is set apart with its reason, all other rows go on."""
+"""From Kafka messages to rows: unreadable rows are quarantined with the reason, all others continue."""
 
 import json
 import time

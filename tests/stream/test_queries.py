@@ -102,5 +102,5 @@ def test_a_report_whose_file_or_predictions_are_gone_is_refused(tmp_path, gone):
     (tmp_path / "reports.sqlite").touch()
     require_reports(tmp_path / "checkpoints", tmp_path / "reports.sqlite")
     (tmp_path / gone).rename(tmp_path / "elsewhere")
-    with pytest.raises(OutputError, match=rf"frauds has read predictions, but .*{gone} is gone\. Start afresh"):
+    with pytest.raises(OutputError, match=rf"frauds has read predictions, but .*{gone} is gone\. Start over"):
         require_reports(tmp_path / "checkpoints", tmp_path / "reports.sqlite")

@@ -1,4 +1,4 @@
-"""The three reports: absolute values by window, whatever runs twice or is revised."""
+"""The three reports: exact totals by window after repeated batches and revised predictions."""
 
 import re
 import sqlite3

@@ -1,4 +1,4 @@
-"""Predictions on disk: each micro-batch once, complete or not at all, and bound to the query that writes them."""
+"""The prediction sink: each micro-batch is visible once, complete or not at all, and bound to its query."""
 
 import json
 from datetime import datetime, timezone
@@ -18,7 +18,7 @@ def rows(*ids):
 
 
 def ids(spark, folder):
-    """(transaction_id, batch_id) of what a reader sees."""
+    """(transaction_id, batch_id) of every row that a reader sees."""
     return sorted(spark.read.schema("transaction_id string, batch_id long").parquet(str(folder)).collect())
 
 
@@ -95,7 +95,7 @@ def test_a_query_that_was_killed_before_its_first_batch_goes_on(folder, checkpoi
     assert PredictionSink(folder, checkpoint).folder == folder
 
 
-REMEDY = "Start afresh with: python -m fraudstream reset (it moves both to earlier/)."
+REMEDY = "Start over with: python -m fraudstream reset (it moves both to earlier/)."
 
 
 def refusal(folder, checkpoint):

@@ -1,9 +1,8 @@
-"""Task 2 as a whole: the real notebook, a real Kafka, and a replay of an awkward shop in which much goes wrong.
+"""Task 2 as a whole: the real notebook, a real Kafka, a shop full of awkward data, and a kill in mid-batch.
 
-The notebook is killed in the middle of a micro-batch and started again, messages come twice, late or broken. What is
-predicted is that of the batch and of pandas all the same, exactly. (tests/run/test_run.py has an undisturbed replay.)
-The
-ts of the batches are 15 seconds apart, so that the reports have several windows.
+The notebook is killed in the middle of a micro-batch and started again; messages come twice, late or broken. The
+predictions must still equal those of a batch job and of pandas exactly. (tests/run/test_run.py has an undisturbed
+replay.) The ts of the batches are 15 seconds apart, so that the reports have several windows.
 """
 
 import sqlite3
@@ -30,7 +29,7 @@ STEP_S = 15
 
 
 class Replay:
-    """Sends the shop's batches to empty topics, and keeps how many messages each topic holds."""
+    """Sends the shop's batches to empty topics, and counts the messages of each topic."""
 
     def __init__(self, send, data_dir, first_ts):
         self._send, self.batches, self._first_ts = send, list(batches(data_dir)), first_ts
@@ -84,7 +83,7 @@ def settings(broker, shop, model_dir, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(spark, shop, model_dir, tmp_path_factory):
-    """What the batch predicts of the same files, by transaction_id."""
+    """The batch job's predictions for the same files, by transaction_id."""
     return batch_predictions(spark, shop, model_dir / "my_ML_model.zip", tmp_path_factory.mktemp("unpacked"))
 
 
@@ -96,7 +95,7 @@ BROKEN = {
 
 @pytest.fixture(scope="module")
 def finished(spark, broker, shop, first_ts, settings):
-    """What the replay has left."""
+    """The results of the replay."""
     recreate_topics({"bootstrap_servers": [broker]})
     with sender(broker) as send:
         replay = Replay(send, shop, first_ts)

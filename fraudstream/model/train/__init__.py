@@ -1,4 +1,4 @@
-"""Part A's model, made from the past files: two pipelines fitted, compared, and the better one saved."""
+"""Trains part A's model on the past files: fits two pipelines, compares them, saves the better one."""
 
 from fraudstream.model.train.fit import train
 

@@ -1,4 +1,4 @@
-"""Compare fitted pipelines on transactions they have not seen: figures as JSON, curves as PNG."""
+"""Compares fitted pipelines on held-out transactions: figures as JSON, curves as PNG."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -27,9 +27,9 @@ EVALUATION_FILES = (METRICS, *PLOTS)
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One pipeline on the held-out transactions; fraud is the positive class.
+    """Figures of one pipeline on the held-out transactions; fraud is the positive class.
 
-    The areas are None where the held-out transactions are all honest or all frauds: no curve can be drawn then.
+    The areas are None if the held-out transactions are all honest or all frauds: then there is no curve.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Evaluation:
     probabilities: np.ndarray = field(repr=False)
 
     def __str__(self) -> str:
-        areas = "area under PR and ROC not known, "
+        areas = "areas under PR and ROC unknown, "
         if self.area_under_pr is not None:
             areas = f"area under PR {self.area_under_pr:.3f}, under ROC {self.area_under_roc:.3f}, "
         return (
@@ -57,12 +57,12 @@ class Evaluation:
         )
 
     def figures(self) -> dict:
-        """What metrics.json holds of this pipeline."""
+        """The figures of this pipeline in metrics.json."""
         return {name: value for name, value in asdict(self).items() if name not in ("labels", "probabilities")}
 
 
 def evaluate(name: str, fitted: PipelineModel, held_out: DataFrame) -> Evaluation:
-    """Scores of ``fitted`` on ``held_out`` (the features and label)."""
+    """Evaluates ``fitted`` on ``held_out`` (features and label)."""
     scored = fitted.transform(held_out)
     rows = scored.select("label", "prediction", vector_to_array("probability")[1].alias("probability")).toPandas()
     both = rows.label.nunique() == 2
@@ -85,7 +85,7 @@ def evaluate(name: str, fitted: PipelineModel, held_out: DataFrame) -> Evaluatio
 
 
 def _importance(fitted: PipelineModel, scored: DataFrame) -> dict[str, float]:
-    """Feature -> share of importance, largest first; the parts of a one-hot vector are added up."""
+    """Feature -> share of importance, largest first; the parts of a one-hot vector are summed."""
     attributes = scored.schema["features"].metadata["ml_attr"]["attrs"]
     names = {item["idx"]: item["name"] for kind in attributes.values() for item in kind}
     importance: dict[str, float] = {}
@@ -96,7 +96,7 @@ def _importance(fitted: PipelineModel, scored: DataFrame) -> dict[str, float]:
 
 
 def write_evaluation(scores: dict[str, Evaluation], best: str, model_zip: Path) -> None:
-    """JUDGEMENT beside the zip; metrics.json holds the zip's sha256, so that it is known which model it judges."""
+    """Writes EVALUATION_FILES to the zip's folder; metrics.json has the zip's SHA-256, which binds it to that model."""
     folder = model_zip.parent
     figures = {name: score.figures() for name, score in scores.items()}
     metrics = {"saved": best, "sha256": sha256(model_zip), "models": figures}
@@ -106,7 +106,7 @@ def write_evaluation(scores: dict[str, Evaluation], best: str, model_zip: Path) 
         axes = figure.subplots()
         for score in scores.values():
             if score.area_under_pr is None:
-                axes.set_title("No curve: all transactions to judge by are of one kind")
+                axes.set_title("No curve: the held-out transactions are all of one class")
             else:
                 display.from_predictions(score.labels, score.probabilities, name=score.name.replace("_", " "), ax=axes)
         figure.savefig(folder / f"{file}.png", dpi=120)

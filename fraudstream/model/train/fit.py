@@ -1,4 +1,4 @@
-"""Fit a random forest and gradient-boosted trees on the past, compare them on its last fifth, save the better."""
+"""Fits a random forest and gradient-boosted trees on the past, compares them on its last fifth, saves the better."""
 
 import tempfile
 from pathlib import Path
@@ -38,7 +38,7 @@ NUMBERS = (
     "total_amount",
     "clear_payment",
 )
-# the last fifth of the time judges what the first four fifths taught: a random split would let the future teach
+# train on the first four fifths of the time, evaluate on the last: a random split would leak the future
 TRAIN_SHARE = 0.8
 SEED = 42
 TRAINING_OPTIONS = {"spark.sql.shuffle.partitions": "4", "spark.driver.memory": "4g"}
@@ -55,7 +55,7 @@ CLASSIFIERS = {
 def train(settings: Settings, model_zip: Path | None = None, note: Note = print) -> Path:
     """Trains on ``settings.data_dir``; returns the path of the zip (default: ``settings.model``).
 
-    Beside the zip: metrics.json and the plots. Raises DataError for missing or unusable files.
+    Writes metrics.json and the plots to the zip's folder. Raises DataError for missing or unusable files.
     """
     target = model_zip or settings.model
     csv_files.check_files(settings.data_dir, PAST_FILES)  # before Spark takes its time to start
@@ -64,7 +64,7 @@ def train(settings: Settings, model_zip: Path | None = None, note: Note = print)
         examples = labelled_examples(spark, settings.data_dir, FeatureOptions.of(settings)).cache()
         past, recent = split_by_time(examples)
         _require_both_kinds(past, f"the first {TRAIN_SHARE:.0%} of the transactions")
-        note(f"Training on {past.count():,} transactions, judging on the {recent.count():,} that came after them.")
+        note(f"Training on {past.count():,} transactions, evaluating on the {recent.count():,} after them.")
         fitted: dict[str, PipelineModel] = {}
         scores: dict[str, Evaluation] = {}
         for name in CLASSIFIERS:
@@ -79,7 +79,7 @@ def train(settings: Settings, model_zip: Path | None = None, note: Note = print)
         write_evaluation(scores, best, target)
         why = "the larger area under the precision-recall curve"
         if scores[best].area_under_pr is None:
-            why = "the two cannot be compared, as the transactions to judge by are all of one kind"
+            why = "the two cannot be compared, because the held-out transactions are all of one class"
         note(f"Saved {best.replace('_', ' ')} as {target}: {why}.")
         return target
     finally:
@@ -87,9 +87,9 @@ def train(settings: Settings, model_zip: Path | None = None, note: Note = print)
 
 
 def labelled_examples(spark: SparkSession, data_dir: Path, options: FeatureOptions = DEFAULTS) -> DataFrame:
-    """The past's transactions with features, label (double) and weight (double, both classes weigh the same).
+    """Past transactions with features, label (double) and weight (double; both classes have the same total weight).
 
-    Raises DataError where the past has no fraud or nothing but fraud.
+    Raises DataError if the past has no fraud, or only fraud.
     """
     features = batch_features(
         read_csv(spark, data_dir, "transactions.csv"),
@@ -107,18 +107,18 @@ def labelled_examples(spark: SparkSession, data_dir: Path, options: FeatureOptio
 
 
 def _require_both_kinds(examples: DataFrame, which: str) -> dict[float, int]:
-    """label -> number of ``examples``; raises DataError where they are all of one kind."""
+    """label -> number of ``examples``; raises DataError if they are all of one class."""
     counts = dict(examples.groupBy("label").count().collect())
     if len(counts) < 2:
         raise DataError(
             f"fraud_transaction.csv: {counts.get(1.0, 0)} frauds among {which} ({sum(counts.values())}). "
-            "Training needs both kinds: check transaction_id and is_fraud."
+            "Training needs both classes: check transaction_id and is_fraud."
         )
     return counts
 
 
 def split_by_time(examples: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """The examples before the moment at which TRAIN_SHARE of them had happened, and those from it on."""
+    """The earliest TRAIN_SHARE of the examples, and the rest."""
     seconds = F.col("created_at").cast("timestamp").cast("double")
     moment = examples.select(F.percentile(seconds, TRAIN_SHARE)).first()[0]
     return examples.where(seconds < moment), examples.where(seconds >= moment)
@@ -127,7 +127,7 @@ def split_by_time(examples: DataFrame) -> tuple[DataFrame, DataFrame]:
 def pipeline(classifier: str) -> Pipeline:
     """Part A's pipeline: index and encode the categories, fill the numbers, assemble, classify.
 
-    handleInvalid="keep" everywhere: a category never seen in training, or none, is predicted like any other row.
+    handleInvalid="keep" everywhere: a row with an unknown or missing category is predicted like any other.
     """
     indexed, encoded = [f"{name}_index" for name in CATEGORIES], [f"{name}_vector" for name in CATEGORIES]
     filled = [f"{name}_filled" for name in NUMBERS]
@@ -143,7 +143,7 @@ def pipeline(classifier: str) -> Pipeline:
 
 
 def _session(settings: Settings) -> SparkSession:
-    # never on a cluster: a minute's work, and the nodes need not see the folder that the model is saved in
+    # never on a cluster: it takes a minute, and the nodes may not see the folder that the model is saved in
     here = settings if is_local(settings) else settings.model_copy(update={"spark_master": "local[4]"})
     conf = SparkConf().setMaster(here.spark_master).setAppName("fraudstream training")
     conf.setAll(engine_options(here, TRAINING_OPTIONS))
