@@ -1,5 +1,6 @@
 """The documents agree with the code, the README leads to all of them, and each requirement has its heading."""
 
+import json
 import re
 from dataclasses import fields
 
@@ -12,6 +13,7 @@ from fraudstream.runtime.jars import ROOTS, locked
 from fraudstream.schemas import REPORT_VIEWS, TRANSACTION
 from fraudstream.settings import PROJECT
 from fraudstream.stream.ingest import QUARANTINE_COLUMNS
+from tools.docs import DIGESTS, PICTURES, digest
 from tools.reference import DOCS, PARTS, filled
 
 REQUIREMENTS = {
@@ -144,3 +146,15 @@ def test_spark_has_one_version_in_requirements_jars_and_lock():
     lock = [jar.coordinates for jar in locked("spark") if jar.coordinates.startswith(SPARK_JARS)]
     assert {each.split(":")[2] for each in roots + lock} == {pinned}
     assert sorted(roots) == sorted(lock)
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_no_picture_is_older_than_the_cells_that_it_shows(picture):
+    assert (DOCS / picture).exists()
+    assert json.loads(text_of(DIGESTS)).get(picture) == digest(PICTURES[picture]), "run: make docs"
+
+
+@notebooks
+def test_executed_notebooks_are_today_s(notebook):
+    committed, run = ([cell.source for cell in cells(name, "code")] for name in (notebook, f"docs/executed/{notebook}"))
+    assert committed == run, "run: make docs"
