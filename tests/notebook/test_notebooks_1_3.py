@@ -147,8 +147,8 @@ def test_task_3_draws_every_batch_once_and_keeps_the_picture(folder, broker):
     stamps = [record.timestamp // 1000 for record in records(broker, "transactions")]
     assert f"points {list(zip(stamps, [1, 0, 1], strict=True))}" in printed(notebook)
     assert "3 batches, 3 transactions, 2 successful." in printed(notebook)
-    (finished,) = [cell for cell in notebook.cells if cell.cell_type == "code" and "picture = " in cell.source]
-    assert "image/png" in finished.outputs[-1].data
+    (drawn,) = [cell for cell in notebook.cells if cell.cell_type == "code" and "plt.subplots(" in cell.source]
+    assert "image/png" in drawn.outputs[-1].data
     picture = Image.open(folder / "output" / "successful_transactions.png").convert("RGB")
     assert {colour: count for count, colour in picture.getcolors(1 << 20)}[(0x2F, 0x7B, 0xC4)] > 500
 

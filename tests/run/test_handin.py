@@ -32,14 +32,19 @@ def test_a_figure_that_moved_becomes_its_last_picture_and_a_progress_bar_goes():
     assert (tidy.metadata, tidy.cells[0].metadata) == ({}, {})
 
 
-def test_a_chart_within_html_is_shown_as_a_picture_of_its_own_too():
-    html = '<div class="fraudstream"><svg><path/></svg></div>'
+def test_a_live_table_keeps_its_html_and_text():
+    table = new_output("display_data", {WIDGET: {"model_id": "t"}, "text/html": "<p>7</p>", "text/plain": "7"})
+    assert tidied(notebook(table)).cells[0].outputs[0].data == {"text/html": "<p>7</p>", "text/plain": "7"}
+
+
+def test_a_chart_within_html_is_shown_as_a_picture_before_it():
+    html = '<div class="fraudstream"><span class="title">Stream health</span><svg><path/></svg></div>'
     shown = for_pages(notebook(new_output("display_data", {"text/html": html})))
     assert [output.data for output in shown.cells[0].outputs] == [
-        {"text/html": html},
         {"image/svg+xml": "<svg><path/></svg>"},
+        {"text/html": html.replace("<svg><path/></svg>", "")},
     ]
-    assert live_tables(shown) == [html]
+    assert list(live_tables(shown)) == ["Stream health"]
 
 
 @pytest.mark.parametrize("path", EXECUTED, ids=lambda path: path.stem)
