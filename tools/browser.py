@@ -40,12 +40,15 @@ HAND_MS = 400
 NOTEBOOK_WIDGETS = "Array.from(window.jupyterapp.shell.widgets('main')).filter(w => w.context)"
 FIND = f"{NOTEBOOK_WIDGETS}.find(w => w.context.path === name)"
 CHART = ".jupyter-matplotlib-canvas-container"
+# a kernel that is busy with a cell when the page is loaded again answers nothing but its widgets
+BUSY_MS = 4000
 # a notebook is loaded, and its kernel started, when its tab is first seen
 OPEN = f"""async name => {{
     const widget = {FIND};
     window.jupyterapp.shell.activateById(widget.id);
     await Promise.all([widget.context.ready, widget.sessionContext.ready, widget.revealed]);
-    await widget.sessionContext.session.kernel.info;
+    const answer = widget.sessionContext.session.kernel.info;
+    await Promise.race([answer, new Promise(done => setTimeout(done, {BUSY_MS}))]);
 }}"""
 # cells above get their real height only when they have been in view
 SHOW = f"""async ([name, place]) => {{
@@ -176,7 +179,9 @@ class Person:
         return self.page.evaluate(SEEN, [notebook, self._place(notebook, code)])
 
     def reload(self) -> None:
-        """Loads the page again; returns when the notebooks are open."""
+        """Saves all and loads the page again; returns when the notebooks are open."""
+        self.page.evaluate("window.jupyterapp.commands.execute('docmanager:save-all')")
+        self.page.wait_for_timeout(2000)
         self.page.reload()
         self._wait_until_open()
 
