@@ -127,10 +127,12 @@ class Person:
 
     def __init__(self, playwright: Playwright, browser: str, server: Server) -> None:
         self._chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
-        self.page: Page = self._chromium.new_page(viewport={"width": 1400, "height": 1000})
+        self._context = self._chromium.new_context(viewport={"width": 1400, "height": 1000})
+        self.page: Page = self._context.new_page()
         server.wait()
-        self._address = f"http://127.0.0.1:{server.port}/lab/workspaces/fraudstream?token={server.token}"
-        self.page.goto(self._address)
+        lab = f"http://127.0.0.1:{server.port}/lab/workspaces"
+        self._second = f"{lab}/second?clone=fraudstream&token={server.token}"
+        self.page.goto(f"{lab}/fraudstream?token={server.token}")
         self._wait_until_open()
 
     def _wait_until_open(self) -> None:
@@ -188,10 +190,8 @@ class Person:
     def second_tab(self) -> "Person":
         """Another tab of the same browser, on the same notebooks and kernels."""
         other = object.__new__(Person)
-        other._chromium, other._address = self._chromium, self._address
-        other.page = self.page.context.new_page()
-        other.page.set_viewport_size({"width": 1400, "height": 1000})
-        other.page.goto(self._address)
+        other.page = self._context.new_page()
+        other.page.goto(self._second)
         other._wait_until_open()
         return other
 

@@ -157,7 +157,7 @@ class SuccessChart:
         self._mean.set(color=MEAN_COLOUR, linewidth=1.8, zorder=4)
         self._caption.set(color=QUIET_COLOUR, fontsize=9.5)
         axes.set_title(
-            "Successful transactions per batch", loc="left", fontsize=15, fontweight="bold", y=1.1, color=QUIET_COLOUR
+            "Successful transactions per batch", loc="left", fontsize=14, fontweight="bold", y=1.1, color=QUIET_COLOUR
         )
         axes.xaxis.label.set_color(QUIET_COLOUR)
         axes.yaxis.label.set_color(QUIET_COLOUR)
@@ -172,8 +172,9 @@ class SuccessChart:
         axes.set_axisbelow(True)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.spines["bottom"].set(color=QUIET_COLOUR, alpha=0.6)
-        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.08), "ncols": 3, "borderaxespad": 0}
-        axes.legend(**place, frameon=False, fontsize=9, labelcolor=QUIET_COLOUR)
+        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.09), "ncols": 3, "borderaxespad": 0}
+        look = {"frameon": False, "fontsize": 8.5, "handlelength": 1.4, "columnspacing": 1.2}
+        axes.legend(**place, **look, labelcolor=QUIET_COLOUR)
 
 
 def _running_mean(counts: list[int]) -> np.ndarray:
