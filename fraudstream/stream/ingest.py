@@ -4,6 +4,7 @@ from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from fraudstream.data.parsing import parsed
 from fraudstream.schemas import (
@@ -29,35 +30,76 @@ OPTIONAL = {BROWSING_TOPIC: ("customer_id",), TRANSACTION_TOPIC: ()}
 
 # a message is JSON as every reader understands it; product_metadata has the single quotes of the file
 STRICT = {"allowSingleQuotes": "false"}
-# of each row: its place in Kafka and in its message's list, its JSON text, its record's time, whether it is in a list
-ORIGIN = ("topic", "partition", "offset", "position", "raw_value", "sent_at", "in_list")
+# of each row: its place in Kafka and in its message's list, the message, its record's time, whether it is in a list
+ORIGIN = ("topic", "partition", "offset", "position", "value", "sent_at", "in_list")
 QUARANTINE_COLUMNS = ("topic", "partition", "offset", "position", "raw_value", "reason")
 
 
-def explode_messages(messages: DataFrame) -> DataFrame:
-    """One row for each element of each message's JSON list, with where it came from.
+def in_brackets(value: str) -> Column:
+    """The message in column ``value`` (binary) as the one element of a JSON list (string); null unless it is UTF-8.
 
-    In: Spark's Kafka source (value, topic, partition, offset, timestamp). Out: element (JSON text) and ORIGIN; an
-    empty list gives no row; a message that is no JSON list in UTF-8 gives one, with element null.
+    from_json ignores what follows the first JSON value. In brackets, a second value is a second element, and anything
+    else makes the whole unreadable: one parse tells.
     """
-    text = F.try_validate_utf8(F.col("value").cast("string"))
-    items = F.from_json(F.when(is_one_value(text), text), "array<string>", STRICT)
-    items = F.coalesce(items, F.array(F.lit(None).cast("string")))
-    return messages.select("*", F.posexplode(items).alias("position", "element")).select(
-        "element",
+    return _bracketed(_utf8(value))
+
+
+def explode_messages(messages: DataFrame) -> DataFrame:
+    """One row per element of each message's JSON list, with where it came from.
+
+    In: Spark's Kafka source (value, topic, partition, offset, timestamp) and lists (array<array<struct>>), ``value``
+    parsed ``in_brackets``. Out: row (the struct) and ORIGIN. An empty list gives no row. A message that is not a JSON
+    list in UTF-8 gives one, with row null.
+
+    A message in which every element is an object was parsed once. Of any other, each element is parsed by itself.
+    """
+    row_type = messages.schema["lists"].dataType.elementType.elementType
+    one_list = F.filter(F.array("lists"), _is_one_list_of_objects)
+    rows = F.coalesce(F.get(F.get(one_list, F.lit(0)), F.lit(0)), _rows_one_by_one(row_type))
+    return messages.select("*", F.posexplode(rows).alias("position", "row")).select(
+        "row",
         "topic",
         "partition",
         "offset",
         "position",
-        F.coalesce("element", F.col("value").cast("string")).alias("raw_value"),
+        "value",
         F.col("timestamp").alias("sent_at"),
-        F.col("element").isNotNull().alias("in_list"),
+        F.col("row").isNotNull().alias("in_list"),
     )
+
+
+def _is_one_list_of_objects(lists: Column) -> Column:
+    return (F.size(lists) == 1) & ~F.exists(lists[0], F.isnull)
+
+
+def _rows_one_by_one(row_type: StructType) -> Column:
+    """A message's elements as array<struct>: nulls in the struct if one cannot be read, null for null or no list."""
+    unreadable = F.struct(*(F.lit(None).cast(field.dataType).alias(field.name) for field in row_type))
+
+    def row(element: Column) -> Column:
+        return F.when(element.isNotNull(), F.coalesce(F.from_json(element, row_type), unreadable))
+
+    no_list = F.array(F.lit(None).cast("string"))
+    return F.transform(F.coalesce(_elements("value"), no_list), row)
+
+
+def _elements(value: str) -> Column:
+    """The JSON texts of the elements of a message's list (array<string>); null for a message that is no list."""
+    text = _utf8(value)
+    return F.from_json(F.when(is_one_value(text), text), "array<string>", STRICT)
+
+
+def _utf8(value: str) -> Column:
+    return F.try_validate_utf8(F.col(value).cast("string"))
 
 
 def is_one_value(text: Column) -> Column:
     """Whether ``text`` is one JSON value and nothing more (boolean): from_json alone ignores what follows the first."""
-    return F.size(F.from_json(F.concat(F.lit("["), text, F.lit("]")), "array<string>")) == 1
+    return F.size(F.from_json(_bracketed(text), "array<string>")) == 1
+
+
+def _bracketed(text: Column) -> Column:
+    return F.concat(F.lit("["), text, F.lit("]"))
 
 
 def rejection(topic: str) -> Column:
@@ -97,8 +139,12 @@ def good_rows(rows: DataFrame, topic: str) -> DataFrame:
 
 def quarantined(rows_by_topic: dict[str, DataFrame]) -> DataFrame:
     """The rows of all topics that cannot be used: QUARANTINE_COLUMNS."""
+    raw_value = F.coalesce(F.get(_elements("value"), F.col("position")), F.col("value").cast("string"))
     rejected = [
-        rows.withColumn("reason", rejection(topic)).where("reason is not null").select(*QUARANTINE_COLUMNS)
+        rows.withColumn("reason", rejection(topic))
+        .where("reason is not null")
+        .withColumn("raw_value", raw_value)
+        .select(*QUARANTINE_COLUMNS)
         for topic, rows in rows_by_topic.items()
     ]
     return reduce(DataFrame.unionByName, rejected)

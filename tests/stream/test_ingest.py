@@ -9,7 +9,16 @@ from pyspark.sql import functions as F
 from shop import cart, event, transaction
 
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
-from fraudstream.stream.ingest import ORIGIN, SCHEMAS, explode_messages, good_rows, quarantined, write_quarantine
+from fraudstream.stream.ingest import (
+    ORIGIN,
+    SCHEMAS,
+    STRICT,
+    explode_messages,
+    good_rows,
+    in_brackets,
+    quarantined,
+    write_quarantine,
+)
 
 TS = int(time.time())
 NOON = "2024-01-01 12:00:00.000"
@@ -32,9 +41,10 @@ def read(spark, topic, messages):
     """(good rows, quarantined rows) of a topic that holds these messages, read as the notebook reads them."""
     values = [json.dumps(each).encode() if isinstance(each, list) else each for each in messages]
     records = [(value, topic, 0, offset, datetime.fromtimestamp(TS)) for offset, value in enumerate(values)]
-    strings = ", ".join(f"{name} string" for name in SCHEMAS[topic]) + ", ts int"
-    rows = explode_messages(spark.createDataFrame(records, SOURCE)).withColumn("row", F.from_json("element", strings))
-    rows = rows.select("row.*", *ORIGIN)
+    strings = ", ".join(f"{name}: string" for name in SCHEMAS[topic]) + ", ts: int"
+    lists = F.from_json(in_brackets("value"), f"array<array<struct<{strings}>>>", STRICT)
+    messages = spark.createDataFrame(records, SOURCE).withColumn("lists", lists)
+    rows = explode_messages(messages).select("row.*", *ORIGIN)
     return good_rows(rows, topic).collect(), quarantined({topic: rows}).collect()
 
 
@@ -82,6 +92,14 @@ BAD_TRANSACTIONS = {
     "cart without quantity": (buy(product_metadata="[{'product_id': 1}]"), NO_CART),
     "cart of a word": (buy(product_metadata="[{'product_id': 'x', 'quantity': 1}]"), NO_CART),
     "empty cart text": (buy(product_metadata=""), "product_metadata is empty"),
+}
+# elements that are no objects, for which no row of the list can be read by the one parse, and the reason
+NO_OBJECTS = {
+    "a word": ("not a row", NO_TS),
+    "no text": ("", NO_TS),
+    "a number": (17, NO_TS),
+    "a list": ([1], NO_TS),
+    "null": (None, "the message is not a JSON list of objects in UTF-8"),
 }
 BAD_BROWSING = {
     "missing column": (without(browse(), "event_type"), "event_type is missing"),
@@ -160,3 +178,25 @@ def test_quarantine_is_written_once_a_batch_and_only_where_there_is_something(sp
     for reason in ("first", "again"):
         write(spark.createDataFrame([("transactions", reason)], columns), 1)
     assert spark.read.parquet(str(tmp_path / "quarantine")).collect() == [("transactions", "first", 1)]
+
+
+@pytest.mark.parametrize("name", NO_OBJECTS)
+def test_an_element_that_is_no_object_does_not_change_its_neighbours(spark, name):
+    bad, reason = NO_OBJECTS[name]
+    rows = [
+        buy("t1", customer_id=17, total_amount=1.50, promo_code=["a", {"b": None}]),
+        buy("t2", ts="soon"),
+        buy("t3"),
+    ]
+    alone, among = read(spark, TRANSACTION_TOPIC, [rows]), read(spark, TRANSACTION_TOPIC, [[*rows, bad]])
+    assert among[0] == alone[0]
+    assert [(row.position, row.raw_value, row.reason) for row in among[1][:-1]] == [
+        (row.position, row.raw_value, row.reason) for row in alone[1]
+    ]
+    assert (among[1][-1].position, among[1][-1].reason) == (3, reason)
+
+
+def test_an_object_written_as_a_string_is_read(spark):
+    good, rejected = read(spark, TRANSACTION_TOPIC, [[json.dumps(buy("t1")), buy("t2")]])
+    assert [(row.transaction_id, row.position) for row in good] == [("t1", 0), ("t2", 1)]
+    assert rejected == []

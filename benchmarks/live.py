@@ -1,0 +1,138 @@
+"""Where does the time of a live micro-batch go? Task 2's own cells, a real broker, one batch of 200 events a second.
+
+Prints the medians of the micro-batch's parts as Spark reports them, the seconds from ts and from the append to Kafka
+until a prediction can be read, and the processors used, Java's and Python's.
+
+    .venv/bin/python -m benchmarks.live --live 60
+    .venv/bin/python -m benchmarks.live --live 60 --reports
+    .venv/bin/python -m benchmarks.live --live 60 --recording live.jfr    # then: jfr print --events ExecutionSample
+
+The data are FRAUDSTREAM_DATA_DIR's, the model is FRAUDSTREAM_MODEL's: `generate` and `train` make both.
+"""
+
+import os
+import statistics
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import psutil
+import typer
+from kafka import KafkaProducer
+
+from benchmarks.task2 import Task2
+from fraudstream.kafka import broker
+from fraudstream.producer.replay import BrowsingCursor, TransactionCursor
+from fraudstream.producer.sender import to_json
+from fraudstream.producer.ticker import Ticker
+from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
+from fraudstream.settings import Settings, load_settings
+from fraudstream.stream.store import batch_file, read_batch
+
+PARTS = ("triggerExecution", "queryPlanning", "addBatch", "latestOffset", "walCommit", "commitOffsets")
+
+
+class Feed(threading.Thread):
+    """Sends a batch to both topics on each tick of a second; ``sent_at``: ts -> when both were acknowledged."""
+
+    def __init__(self, settings: Settings, address: str) -> None:
+        super().__init__(daemon=True)
+        self._browsing = BrowsingCursor(settings.data_dir / "new_browsing_behaviour.csv")
+        self._transactions = TransactionCursor(settings.data_dir / "new_transaction.csv", self._browsing.first_time)
+        self._producer = KafkaProducer(bootstrap_servers=address, acks="all")
+        self.sent_at: dict[int, float] = {}
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        ticker = Ticker(1)
+        while not self.ended.is_set() and (rows := self._browsing.next_rows()):
+            bought, ts = self._transactions.up_to(rows[-1]["event_time"]), ticker.wait()
+            for topic, batch in ((BROWSING_TOPIC, rows), (TRANSACTION_TOPIC, bought)):
+                value = to_json([{**row, "ts": ts} for row in batch])
+                self._producer.send(topic, value, timestamp_ms=ts * 1000).get(timeout=10)
+            self.sent_at[ts] = time.time()
+
+
+def main(
+    live: Annotated[int, typer.Option(help="Batches that are measured, one per second.")] = 60,
+    warm: Annotated[int, typer.Option(help="Batches that are sent before, until Java has compiled its code.")] = 40,
+    reports: Annotated[bool, typer.Option(help="Run the three reports as well.")] = False,
+    recording: Annotated[Path | None, typer.Option(help="Where Java's flight recording goes.")] = None,
+) -> None:
+    """Prints one line per part."""
+    if recording:
+        os.environ["JDK_JAVA_OPTIONS"] = (
+            f"-XX:StartFlightRecording=filename={recording.resolve()},settings=profile,dumponexit=true"
+            " -XX:FlightRecorderOptions=stackdepth=600"
+        )
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        os.environ["FRAUDSTREAM_OUTPUT_DIR"] = folder
+        settings = load_settings()
+        try:
+            _measure(settings, live, warm, reports)
+        finally:
+            broker.stop(settings)
+
+
+def _measure(settings: Settings, live: int, warm: int, reports: bool) -> None:
+    task2 = Task2()
+    task2.run(until="Read the parquet back")
+    names = task2.names
+    feed = Feed(settings, names["address"])
+    feed.start()
+    if reports:
+        task2.run(until="Let it run")
+    _wait_for(feed, warm)
+    query = names["prediction_query"]
+    first, since, processors = query.lastProgress.batchId + 1, time.monotonic(), _processor_seconds()
+    _wait_for(feed, warm + live)
+    used = (_processor_seconds() - processors) / (time.monotonic() - since)
+    feed.ended.set()
+    feed.join()
+    query.processAllAvailable()
+    progress = [each for each in query.recentProgress if each.numInputRows and each.batchId >= first]
+    for part in PARTS:
+        print(f"{part:<20}{_spread([each.durationMs.get(part, 0) for each in progress])}  ms")
+    since_ts, since_append = _seconds_to_readable(settings, first, feed)
+    print(f"{'ts to readable':<20}{_spread(since_ts)}  s\n{'append to readable':<20}{_spread(since_append)}  s")
+    print(f"{len(progress)} micro-batches, {len(since_ts)} predictions, {used:.2f} processors used")
+    for each in names["spark"].streams.active:
+        each.stop()
+    names["spark"].stop()
+
+
+def _wait_for(feed: Feed, batches: int) -> None:
+    while feed.is_alive() and len(feed.sent_at) < batches:
+        time.sleep(0.1)
+
+
+def _seconds_to_readable(settings: Settings, first: int, feed: Feed) -> tuple[list[float], list[float]]:
+    """Of each prediction since micro-batch ``first``: seconds from its ts, and from its append to Kafka."""
+    since_ts, since_append = [], []
+    for directory in settings.predictions.glob("batch_id=*"):
+        batch_id = int(directory.name.partition("=")[2])
+        if batch_id >= first:
+            file = batch_file(settings.predictions, batch_id)
+            readable = file.stat().st_mtime
+            for ts in read_batch(file, ["ts"])["ts"].to_pylist():
+                since_ts.append(readable - ts)
+                since_append.append(readable - feed.sent_at[ts])
+    return since_ts, since_append
+
+
+def _spread(values: list[float]) -> str:
+    digits = 2 if statistics.median(values) < 10 else 0
+    return "  ".join(f"p{p} {np.percentile(values, p):8.{digits}f}" for p in (50, 95, 99))
+
+
+def _processor_seconds() -> float:
+    """Of this process and all that it has started, the broker too."""
+    times = [each.cpu_times() for each in (psutil.Process(), *psutil.Process().children(recursive=True))]
+    return sum(each.user + each.system for each in times)
+
+
+if __name__ == "__main__":
+    typer.run(main)
