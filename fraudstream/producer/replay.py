@@ -4,7 +4,6 @@ Both go through their file once and hold no more than a batch. Source: 1.1 and 1
 """
 
 import csv
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -12,24 +11,11 @@ from pathlib import Path
 
 from fraudstream.data import csv_files
 from fraudstream.data.csv_files import Row
+from fraudstream.data.rules import parse_time
 from fraudstream.errors import DataError
 from fraudstream.schemas import BROWSING, TRANSACTION
 
 ROWS_PER_BATCH = 200
-
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?", re.ASCII)
-
-
-def parse_time(text: str) -> datetime:
-    """The moment that a file's ``2024-01-01 00:21:45.282`` (with or without a fraction) names, on the shop's clock.
-
-    Raises ValueError for anything else. Spelled out, because Python 3.10 reads fractions of 3 or 6 digits only.
-    """
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise ValueError(f"not a time: {text!r}")
-    day, time, fraction = match.groups()
-    return datetime.fromisoformat(f"{day} {time}.{(fraction or '0')[:6]:0<6}")
 
 
 def count_batches(path: Path, size: int = ROWS_PER_BATCH) -> int:
