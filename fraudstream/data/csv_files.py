@@ -96,6 +96,21 @@ def check_quotes(path: Path, names: list[str]) -> None:
                 )
 
 
+def header_length(path: Path) -> int:
+    """The bytes of the header's lines, with their line ends; a name may hold a line break."""
+    length = 0
+
+    def lines(file: Iterable[str]) -> Iterator[str]:
+        nonlocal length
+        for line in file:
+            length += len(line.encode())
+            yield line
+
+    with path.open(encoding="utf-8", newline="") as file:
+        next(record for record in csv.reader(lines(file)) if record)
+    return length
+
+
 def is_blank(record: list[str]) -> bool:
     """Whether a row has no value at all: a blank line, or the commas that Excel leaves at the end of a file."""
     return not any(value.strip(PADDING) for value in record)

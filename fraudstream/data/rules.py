@@ -22,6 +22,7 @@ TRUE_WORDS, FALSE_WORDS = ("true", "t"), ("false", "f")
 _DAY = r"[1-9][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}"
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
 _ZONE = r"(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+_UTC = ("Z", "UTC", "GMT", "+00", "+00:00", "+0000", "-00:00")
 _PAD = f"[{PADDING}]*"
 # Group 1 is what is converted.
 # Whole numbers: pandas writes 3886.0 where the column has gaps; 6.5E+04 is an id that a spreadsheet has rounded.
@@ -83,6 +84,15 @@ def parse_time(text: str) -> datetime:
     if moment is None:
         raise ValueError(f"not a time: {text!r}")
     return moment
+
+
+def zone(text: str) -> str | None:
+    """The time zone after a time, such as +07:00; "UTC" in all its spellings, "" without one, None for no time."""
+    match = _COMPILED["timestamp"].fullmatch(text)
+    if match is None:
+        return None
+    found = text.strip(PADDING)[len(match[1]) :].strip()
+    return "UTC" if found in _UTC else found
 
 
 def _flag(word: str) -> int | None:

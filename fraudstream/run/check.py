@@ -16,14 +16,15 @@ PIPED_WIDTH = 160
 OWN_MODEL = PROJECT / "models" / "my_ML_model.zip"
 
 
-def check(settings: Settings, console: Console | None = None) -> bool:
+def check(settings: Settings, console: Console | None = None, *, tolerate: bool = False) -> bool:
     """Prints what is in the data folder and what the model takes; True when all of it fits.
 
-    A file that only the training reads may be missing where a model is there already.
-    Raises DataError where there is no such folder.
+    A file that only the training reads may be missing if there is a model already. With ``tolerate``, files in which
+    more than one in a hundred values cannot be used fit, too.
+    Raises DataError if there is no such folder.
     """
     console = console or Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
-    unfit = report_files(settings.data_dir, settings.model.exists(), console)
+    unfit = report_files(settings.data_dir, settings.model.exists(), console, tolerate)
     unfit += [] if _model_fits(settings, console) else ["the model"]
     verdict = f"Does not fit: {', '.join(unfit)}." if unfit else "All of it fits."
     console.print(verdict, markup=False, highlight=False, soft_wrap=True)
