@@ -1,11 +1,13 @@
-"""The check before a run: do the files and the model fit the stream? Nothing is written."""
+"""The check before a run: do the files and the model fit the stream? It writes nothing."""
 
 import sys
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from fraudstream.data.check import report_files
+from fraudstream.data.check.report import WIDE
 from fraudstream.errors import FraudstreamError
 from fraudstream.model import ModelMatch, SavedModel
 from fraudstream.model.match import HEADINGS
@@ -41,16 +43,19 @@ def _model_fits(settings: Settings, console: Console) -> bool:
     except FraudstreamError as error:
         console.print(f"The model is refused: {error}", markup=False, highlight=False, soft_wrap=True)
         return False
-    console.print(*_model_table(matched), sep="\n")
+    console.print(*_model_table(matched, console.width >= WIDE), sep="\n")
     return True
 
 
-def _model_table(matched: ModelMatch) -> list[Table | str]:
-    table = Table(title=str(matched.signature.path), title_justify="left")
-    for heading in HEADINGS:
-        table.add_column(heading)
-    for row in matched.rows():
-        table.add_row(*map(_plain, row))
+def _model_table(matched: ModelMatch, wide: bool) -> list[Table | str]:
+    """The columns' table and the notes. A narrow terminal gets no types, and our column only where its name differs."""
+    table = Table(title=str(matched.signature.path), title_justify="left", box=box.HEAVY_HEAD if wide else box.SIMPLE)
+    shown = [place for place, heading in enumerate(HEADINGS) if wide or heading != "type"]
+    for place in shown:
+        table.add_column(HEADINGS[place], overflow="fold", no_wrap=place == 0)
+    for theirs, ours, *others in matched.rows():
+        cells = [theirs, ours if wide or ours != theirs else "", *others]
+        table.add_row(*(_plain(cells[place]) for place in shown))
     return [table, *map(_plain, matched.notes())]
 
 

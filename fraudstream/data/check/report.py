@@ -36,7 +36,7 @@ def report_files(data_dir: Path, has_model: bool, console: Console, tolerate: bo
         console.print(f"More than one in a hundred values or rows cannot be used. {HINT}", highlight=False)
     scans = {file.name: file.scan for file in files if file.scan}
     if any(name in scans for name in PAIRS):
-        console.print(_transactions_table(scans))
+        console.print(_transactions_table(scans, console.width >= WIDE))
     return [file.name for file in files if file.problems or (file.damage and not tolerate)]
 
 
@@ -90,11 +90,11 @@ def _facts(found: Scan, wide: bool) -> list[str]:
     return [f"{found.rows:,}", str(len(found.columns)), *times, order, keys]
 
 
-def _transactions_table(scans: dict[str, Scan]) -> Table:
+def _transactions_table(scans: dict[str, Scan], wide: bool) -> Table:
     """How the transactions go with the other files; a transaction without a session is not predicted."""
-    table = Table(title="Transactions", title_justify="left")
+    table = Table(title="Transactions", title_justify="left", box=box.HEAVY_HEAD if wide else box.SIMPLE)
     table.add_column("file", no_wrap=True)
-    for heading in RELATIONS:
+    for heading in RELATIONS if wide else ("rows", *RELATIONS[1:]):
         table.add_column(heading, justify="right")
     for name, browsing in PAIRS.items():
         if name in scans:

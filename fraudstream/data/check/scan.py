@@ -60,7 +60,8 @@ class Column:
 class Scan:
     """What one pass over a file found. Times are in microseconds; ``carts``: (row, product_id) of items.
 
-    ``quarantined``: rows that the stream would put into quarantine. ``checkouts``: (session_id, time) of CO events.
+    ``quarantined_rows``: numbers of the rows that the stream puts into quarantine. ``checkouts``: session and time of
+    CO events.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Scan:
     unordered_row: int | None = None
     without_time: int = 0
     without_time_row: int = 0
-    quarantined: int = 0
+    quarantined_rows: list[np.ndarray] = field(default_factory=list)
     zones: set[str] = field(default_factory=set)
     found: dict[str, Column] = field(default_factory=dict)
     kept: dict[str, list[pa.Array]] = field(default_factory=dict)
@@ -86,6 +87,11 @@ class Scan:
         """All values of a column that was kept, typed; the sessions of a browsing file each once."""
         values = pa.chunked_array(self.kept[column], TYPES[FILES[self.name][column]])
         return pa.chunked_array([pc.unique(values)]) if self.name in BROWSING_FILES else values
+
+    @property
+    def quarantined(self) -> int:
+        """How many rows the stream puts into quarantine."""
+        return sum(map(len, self.quarantined_rows))
 
     @cached_property
     def repeated_keys(self) -> int | None:
@@ -169,7 +175,7 @@ def _take(result: Scan, block: pa.RecordBatch, parsed: dict[str, Values], rows: 
             unreadable = ~readable_carts(block[name]) & ~empty
         _count(result.found[name], block[name], unreadable, empty & ~unreadable, column.words, rows)
         rejected |= unreadable | (empty if name in REQUIRED.get(result.name, ()) else False)
-    result.quarantined += int(rejected.sum())
+    result.quarantined_rows.append(rows[rejected])
     time = TIMES[result.name]
     if time:
         result.zones |= {rules.zone(text) for text in parsed[time].unusual} - {None}
