@@ -5,7 +5,7 @@ Nothing is converted here: a value is the file's own text (requirement 1.5).
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fraudstream.data.encoding import check_encoding
@@ -60,15 +60,6 @@ def check_header(path: Path, columns: Iterable[str]) -> list[str]:
     if quoting.backslash_quotes:
         check_quotes(path, names)
     return names
-
-
-def check_files(data_dir: Path, files: Mapping[str, Iterable[str]]) -> None:
-    """A look at the header of every file before anything starts: file name -> columns that must be there.
-
-    Raises DataError for the first that is missing or as ``check_header`` says.
-    """
-    for name, columns in files.items():
-        check_header(find(data_dir, name), columns)
 
 
 def rows(path: Path, columns: Iterable[str]) -> Iterator[Row]:

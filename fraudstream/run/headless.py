@@ -121,7 +121,7 @@ def run(
         summary.write(settings.output_dir / "summary.json")
     console.print(_table(summary))
     if said := shortfall(summary):
-        console.print(said, highlight=False, soft_wrap=True)
+        console.print(f"{said}.", highlight=False, soft_wrap=True)
     return summary
 
 
