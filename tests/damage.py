@@ -102,6 +102,10 @@ DAMAGES = {
     "an hour of 24": (EVENTS, _each("event_time", lambda text: f"{text[:11]}24{text[13:]}", 0.001)),
     "milliseconds gone": (SOLD, _each("created_at", lambda text: text[:19])),
     "money with separators": (SOLD, _each("total_amount", lambda text: f"{float(text):,.0f}")),
+    "negative quantities": (
+        SOLD,
+        _each("product_metadata", lambda text: text.replace("'quantity': ", "'quantity': -"), 0.3),
+    ),
     "a word for a few numbers": (SOLD, _each("shipment_fee", lambda text: "free", 0.005)),
     "a word for some numbers": (SOLD, _each("shipment_fee", lambda text: "free", 0.05)),
     "a few event types that are none": (EVENTS, _each("event_type", lambda text: "PAY", 0.005)),

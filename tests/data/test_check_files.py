@@ -218,3 +218,21 @@ def test_the_report_in_a_terminal_of_80_columns_cuts_no_name_and_no_message(fold
 def test_products_of_a_cart_may_be_unknown(folder):
     change(folder / "new_transaction.csv", "product_metadata", lambda text: cart((999, 1)))
     assert require_files(folder, NAMES) == []
+
+
+@pytest.mark.parametrize("column", ["promo_amount", "shipment_fee", "total_amount"])
+def test_money_that_may_have_thousands_separators_is_refused(folder, column):
+    change(folder / "new_transaction.csv", column, lambda text: "369.512")
+    assert refused(folder) == (
+        f"new_transaction.csv, row 1: {column} '369.512' may have a thousands separator (200 of 200 rows). "
+        f"Write it without.{HINT}"
+    )
+
+
+def test_times_that_are_later_than_the_checkout_and_odd_quantities_are_said(folder):
+    change(folder / "new_transaction.csv", "created_at", lambda text: text.replace(".282", ".283"))
+    change(folder / "new_transaction.csv", "product_metadata", some(2, cart((1, -1), (2, 0))))
+    assert require_files(folder, NAMES) == [
+        "new_transaction.csv: 200 of 200 transactions are later than every CO event of their session.",
+        "new_transaction.csv: 2 of 200 carts have a quantity below 1.",
+    ]

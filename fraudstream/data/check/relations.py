@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudstream.data.check.scan import Scan
+from fraudstream.data.check.result import Scan
 
 RELATIONS = ("transactions", "with a session", "customer not known", "product not known", "outside the events' time")
 
@@ -30,12 +30,23 @@ def relations(scans: dict[str, Scan], sold: Scan, browsing: Scan | None) -> list
 
 def checkouts_after(sold: Scan, browsing: Scan) -> int:
     """How many transactions are earlier than every CO event of their session, though it has one."""
+    both = _with_checkouts(sold, browsing)
+    return 0 if both is None else pc.sum(pc.less(both["created_at"], both["time_min"])).as_py() or 0
+
+
+def checkouts_before(sold: Scan, browsing: Scan) -> int:
+    """How many transactions are later than every CO event of their session, though it has one."""
+    both = _with_checkouts(sold, browsing)
+    return 0 if both is None else pc.sum(pc.greater(both["created_at"], both["time_max"])).as_py() or 0
+
+
+def _with_checkouts(sold: Scan, browsing: Scan) -> pa.Table | None:
+    """created_at, time_min, time_max of the transactions whose session has a CO event."""
     if not browsing.checkouts:
-        return 0
-    first = pa.concat_tables(browsing.checkouts).group_by("session_id").aggregate([("time", "min")])
+        return None
+    times = pa.concat_tables(browsing.checkouts).group_by("session_id").aggregate([("time", "min"), ("time", "max")])
     bought = pa.table({"session_id": sold.values("session_id"), "created_at": sold.values("created_at")})
-    both = bought.join(first, "session_id", join_type="inner", use_threads=False)
-    return pc.sum(pc.less(both["created_at"], both["time_min"])).as_py() or 0
+    return bought.join(times, "session_id", join_type="inner", use_threads=False)
 
 
 def _count_in(values: pa.ChunkedArray, known: pa.ChunkedArray) -> int:

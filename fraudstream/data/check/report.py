@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fraudstream.data.check.relations import RELATIONS, relations
-from fraudstream.data.check.scan import Scan
+from fraudstream.data.check.result import Scan
 from fraudstream.data.check.verdict import PAIRS, File, look_at
 from fraudstream.errors import DataError
 from fraudstream.schemas import FILES

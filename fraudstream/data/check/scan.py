@@ -1,13 +1,7 @@
-"""One pass over a CSV of the shop, block by block: rows, times, order, keys, and what cannot be read.
-
-Memory holds a block and the keys.
-"""
+"""One pass over a CSV of the shop, block by block. Memory holds a block and the keys."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,90 +11,27 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from fraudstream.data import csv_files, rules
-from fraudstream.data.check.columns import TYPES, Values, parse_block, readable_carts
+from fraudstream.data.check.columns import Values, parse_block, readable_carts
+from fraudstream.data.check.result import (
+    BROWSING_FILES,
+    EVENT_TYPES,
+    KEYS,
+    MONEY,
+    REQUIRED,
+    TIMES,
+    TRANSACTION_FILES,
+    Column,
+    Scan,
+)
 from fraudstream.data.encoding import check_encoding
 from fraudstream.errors import DataError
-from fraudstream.schemas import BROWSING_KEYS, FILES, LEVELS, TRANSACTION, TRANSACTION_KEYS
-
-TIMES = {name: next((c for c, type_ in schema.items() if type_ == "timestamp"), None) for name, schema in FILES.items()}
-KEYS = {
-    "category.csv": "category_id",
-    "customer.csv": "customer_id",
-    "product.csv": "id",
-    "customer_session.csv": "session_id",
-    "transactions.csv": "transaction_id",
-    "new_transaction.csv": "transaction_id",
-    "fraud_transaction.csv": "transaction_id",
-    "new_fraud_transaction.csv": "transaction_id",
-}
-BROWSING_FILES = ("browsing_behaviour.csv", "new_browsing_behaviour.csv")
-TRANSACTION_FILES = ("transactions.csv", "new_transaction.csv")
-# the files whose rows become messages, or the past of them: without a value in these columns a row is quarantined
-REQUIRED = dict.fromkeys(BROWSING_FILES, BROWSING_KEYS) | dict.fromkeys(TRANSACTION_FILES, TRANSACTION_KEYS)
-EVENT_TYPES = frozenset(code for codes in LEVELS.values() for code in codes)
+from fraudstream.schemas import FILES
 
 _BLOCK = 16 << 20
 _PRODUCT = re.compile(rb"""['"]product_id['"]\s*:\s*(\d{1,18})\b""")
-
-
-@dataclass
-class Column:
-    """What was found in a column: rows without a value, with a word such as NULL for it, and with an unreadable text
-    (their number and the first of each)."""
-
-    empty: int = 0
-    words: int = 0
-    word: str = ""
-    unreadable: int = 0
-    unreadable_row: int = 0
-    unreadable_text: str = ""
-
-
-@dataclass
-class Scan:
-    """What one pass over a file found. Times are in microseconds; ``carts``: (row, product_id) of items.
-
-    ``quarantined_rows``: numbers of the rows that the stream puts into quarantine. ``checkouts``: session and time of
-    CO events.
-    """
-
-    name: str
-    path: Path
-    columns: list[str] = field(default_factory=list)
-    rows: int = 0
-    blank_rows: int = 0
-    first_us: int | None = None
-    last_us: int | None = None
-    unordered_row: int | None = None
-    without_time: int = 0
-    without_time_row: int = 0
-    quarantined_rows: list[np.ndarray] = field(default_factory=list)
-    zones: set[str] = field(default_factory=set)
-    found: dict[str, Column] = field(default_factory=dict)
-    kept: dict[str, list[pa.Array]] = field(default_factory=dict)
-    times_us: list[np.ndarray] = field(default_factory=list)
-    carts: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
-    event_types: Counter = field(default_factory=Counter)
-    checkouts: list[pa.Table] = field(default_factory=list)
-
-    def values(self, column: str) -> pa.ChunkedArray:
-        """All values of a column that was kept, typed; the sessions of a browsing file each once."""
-        values = pa.chunked_array(self.kept[column], TYPES[FILES[self.name][column]])
-        return pa.chunked_array([pc.unique(values)]) if self.name in BROWSING_FILES else values
-
-    @property
-    def quarantined(self) -> int:
-        """How many rows the stream puts into quarantine."""
-        return sum(map(len, self.quarantined_rows))
-
-    @cached_property
-    def repeated_keys(self) -> int | None:
-        """How many rows have a key that a row before has; None for a file without a key."""
-        key = KEYS.get(self.name)
-        if key is None:
-            return None
-        values = pc.drop_null(self.values(key))
-        return len(values) - pc.count_distinct(values).as_py()
+# 369.512 may be 369 thousand in an Indonesian spreadsheet; no program writes three decimals of a rupiah
+_SEPARATOR = r"^-?[0-9]{1,3}\.[0-9]{3}$"
+_ODD_QUANTITY = r"['\"]quantity['\"]\s*:\s*(-|0\b)"
 
 
 def scan(data_dir: Path, name: str, columns: list[str]) -> Scan:
@@ -174,6 +105,8 @@ def _take(result: Scan, block: pa.RecordBatch, parsed: dict[str, Values], rows: 
         if name == "product_metadata":
             unreadable = ~readable_carts(block[name]) & ~empty
         _count(result.found[name], block[name], unreadable, empty & ~unreadable, column.words, rows)
+        if name in MONEY:
+            _count_separators(result.found[name], block[name], rows)
         rejected |= unreadable | (empty if name in REQUIRED.get(result.name, ()) else False)
     result.quarantined_rows.append(rows[rejected])
     time = TIMES[result.name]
@@ -184,7 +117,9 @@ def _take(result: Scan, block: pa.RecordBatch, parsed: dict[str, Values], rows: 
     for name, blocks in result.kept.items():
         values = parsed[name].values
         blocks.append(pc.unique(values) if result.name in BROWSING_FILES else values)
-    if FILES[result.name] is TRANSACTION:
+    if result.name in TRANSACTION_FILES:
+        odd = pc.match_substring_regex(block["product_metadata"], _ODD_QUANTITY)
+        result.odd_quantities += pc.sum(odd).as_py() or 0
         result.carts.append(_products(block["product_metadata"], result.rows))
     if result.name in BROWSING_FILES:
         _take_events(result, parsed)
@@ -207,6 +142,15 @@ def _count(
     found.unreadable += int(unreadable.sum())
     found.empty += int(empty.sum())
     found.words += int(words.sum())
+
+
+def _count_separators(found: Column, texts: pa.Array, rows: np.ndarray) -> None:
+    texts = pc.utf8_trim(texts, characters=rules.PADDING)
+    separated = pc.match_substring_regex(texts, _SEPARATOR).to_numpy(zero_copy_only=False)
+    if separated.any() and not found.separators:
+        place = int(separated.argmax())
+        found.separators_row, found.separators_text = int(rows[place]), texts[place].as_py()
+    found.separators += int(separated.sum())
 
 
 def _take_events(result: Scan, parsed: dict[str, Values]) -> None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fraudstream.data import csv_files
-from fraudstream.data.check.relations import checkouts_after
-from fraudstream.data.check.scan import BROWSING_FILES, REQUIRED, TIMES, TRANSACTION_FILES, Scan, scan
+from fraudstream.data.check.relations import checkouts_after, checkouts_before
+from fraudstream.data.check.result import BROWSING_FILES, REQUIRED, TIMES, TRANSACTION_FILES, Scan
+from fraudstream.data.check.scan import scan
 from fraudstream.data.rules import EXAMPLES
 from fraudstream.errors import DataError
 from fraudstream.schemas import FILES, OPTIONAL_FILES, PAST_FILES, STATIC_FILES, STREAM_FILES
@@ -82,7 +83,7 @@ def _verdict(found: Scan, scans: dict[str, Scan]) -> File:
     damage, notes = [], []
     for text, count, total in (*_unreadable(found), *_unusable(found, scans)):
         (damage if count > TOLERATED_SHARE * total else notes).append(text)
-    notes += _notes(found)
+    notes += _notes(found, scans)
     lines = ([f"{found.path.name}{text}" for text in texts] for texts in (problems, damage, notes))
     return File(found.name, found, *map(tuple, lines))
 
@@ -134,6 +135,11 @@ def _unusable(found: Scan, scans: dict[str, Scan]) -> list[tuple[str, int, int]]
         empty = found.found[name].empty
         if empty and name != TIMES[found.name]:
             unusable.append((f": {name} is empty in {empty:,} of {found.rows:,} rows.", empty, found.rows))
+    for name, column in found.found.items():
+        if column.separators:
+            text = f", row {column.separators_row:,}: {name} {column.separators_text!r} may have a thousands separator"
+            text += f" ({column.separators:,} of {found.rows:,} rows). Write it without."
+            unusable.append((text, column.separators, found.rows))
     if found.event_types:
         unknown = sum(found.event_types.values())
         named = ", ".join(f"{code or '(empty)'!s} ({count:,})" for code, count in found.event_types.most_common(5))
@@ -154,8 +160,14 @@ def _unusable(found: Scan, scans: dict[str, Scan]) -> list[tuple[str, int, int]]
     return unusable
 
 
-def _notes(found: Scan) -> list[str]:
+def _notes(found: Scan, scans: dict[str, Scan]) -> list[str]:
     notes = []
+    browsing = scans.get(PAIRS.get(found.name))
+    early = checkouts_before(found, browsing) if browsing else 0
+    if early:
+        notes.append(f": {early:,} of {found.rows:,} transactions are later than every CO event of their session.")
+    if found.odd_quantities:
+        notes.append(f": {found.odd_quantities:,} of {found.rows:,} carts have a quantity below 1.")
     if found.repeated_keys and found.name not in UNIQUE:
         notes.append(f": {found.repeated_keys:,} rows repeat a key, the first counts.")
     if found.without_time and found.name not in STREAM_FILES:
