@@ -172,7 +172,7 @@ def _notes(found: Scan, scans: dict[str, Scan]) -> list[str]:
         notes.append(f": {found.repeated_keys:,} rows repeat a key, the first counts.")
     if found.without_time and found.name not in STREAM_FILES:
         notes.append(f": {found.without_time:,} rows without a time.")
-    if found.zones - {""}:
+    if len(found.zones) == 1 and "" not in found.zones:
         notes.append(f": the time zone of {TIMES[found.name]} ({', '.join(found.zones)}) is left out.")
     if found.blank_rows:
         notes.append(f": {found.blank_rows:,} rows without any value are left out.")
