@@ -109,11 +109,13 @@ def is_blank(record: list[str]) -> bool:
 
 def checked_rows(path: Path, columns: Iterable[str], reader: csv.DictReader) -> Iterator[Row]:
     """The rows of ``reader``, an open DictReader of ``path``; raises DataError as ``rows`` does."""
-    names = check_header(path, columns)
+    names, columns = check_header(path, columns), list(columns)
     _ = reader.fieldnames  # reads the header line
     reader.fieldnames = names
     try:
         for number, row in enumerate(reader, start=1):
+            if is_blank([row[column] or "" for column in columns]):
+                continue
             if None in row or None in row.values():
                 raise _wrong_length(path, number, names, len([*filter(None.__ne__, row.values())]))
             yield row

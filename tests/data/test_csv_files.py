@@ -1,5 +1,7 @@
 """Reading CSV files: values stay untouched, and each unreadable file gives one message."""
 
+import csv
+
 import pytest
 
 from fraudstream.data import csv_files
@@ -163,3 +165,12 @@ def test_both_names_at_once(tmp_path):
 def test_rows_are_read_one_at_a_time(path):
     path.write_text("id,name\n1,x\nbroken\n")
     assert next(csv_files.rows(path, ["id"])) == {"id": "1", "name": "x"}
+
+
+def test_rows_of_an_open_reader_are_checked_likewise(path):
+    path.write_text("# id ,name\n1,x\n,\n2\n")
+    with path.open(newline="") as file:
+        found = csv_files.checked_rows(path, ("id", "name"), csv.DictReader(file))
+        assert next(found) == {"id": "1", "name": "x"}
+        with pytest.raises(DataError, match=r"^shop.csv, row 3: 1 fields, the header has 2 \(id, name\)\."):
+            next(found)
