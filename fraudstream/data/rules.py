@@ -86,13 +86,9 @@ def parse_time(text: str) -> datetime:
     return moment
 
 
-def zone(text: str) -> str | None:
-    """The time zone after a time, such as +07:00; "UTC" in all its spellings, "" without one, None for no time."""
-    match = _COMPILED["timestamp"].fullmatch(text)
-    if match is None:
-        return None
-    found = text.strip(PADDING)[len(match[1]) :].strip()
-    return "UTC" if found in _UTC else found
+def zone(text: str) -> str:
+    """The name of a time zone after a time: "UTC" for all its spellings, others such as +07:00 unchanged."""
+    return "UTC" if text in _UTC else text
 
 
 def _flag(word: str) -> int | None:

@@ -26,10 +26,17 @@ TYPES = {
 _USUAL = {
     "int": r"^[0-9]{1,9}$",
     "double": r"^-?[0-9]{1,17}(\.[0-9]{1,17})?$",
-    "timestamp": r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?$",
+    "timestamp": r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?$",
     "date": r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$",
     "boolean": r"^(True|False)$",
 }
+# what other programs write, and what is left out of it to make it usual
+_LEFT_OUT = {
+    "int": (r"^([0-9]{1,9})\.0*$", r"\1"),
+    "timestamp": (r"^([0-9-]{10}[ T][0-9:.]{5,15}) ?(Z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$", r"\1"),
+    "date": (r"^([0-9-]{10})[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?( ?(Z|UTC|GMT))?$", r"\1"),
+}
+_BEFORE_ZONE = r"^[0-9-]+[ T][0-9:.]+ ?"
 _ITEM = r"\{'product_id': [0-9]{1,9}, 'quantity': [0-9]{1,9}, 'item_price': [0-9]{1,15}(\.[0-9]{1,9})?\}"
 _USUAL_CART = rf"^\[({_ITEM}(, {_ITEM})*)?\]$"
 _SINGLE_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
@@ -38,14 +45,12 @@ _SINGLE_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
 @dataclass(frozen=True)
 class Values:
     """A block of a column: typed values, null where there is none; the rows (masks) with a word for nothing, such as
-    NULL, and those with an unreadable text; ``unusual``: the distinct texts that are not written as the metadata asks,
-    ``usual``: whether others are."""
+    NULL, and those with an unreadable text; ``zones``: of times, the zones after them, "" for none."""
 
     values: pa.Array
     words: np.ndarray
     unreadable: np.ndarray
-    unusual: tuple[str, ...] = ()
-    usual: bool = True
+    zones: frozenset[str] = frozenset({""})
 
 
 def parse_block(texts: pa.StringArray, type_: str) -> Values:
@@ -57,9 +62,11 @@ def parse_block(texts: pa.StringArray, type_: str) -> Values:
         return Values(pc.if_else(nothing, "", trimmed), words, np.zeros(len(texts), dtype=bool))
     texts = pc.utf8_trim(texts, characters=rules.PADDING)
     usual, values = _usual(texts, type_)
-    if values is not None and pc.all(usual, min_count=0).as_py():
+    if values is not None and _all(usual):
         nobody = np.zeros(len(texts), dtype=bool)
         return Values(values, nobody, nobody)
+    if type_ in _LEFT_OUT:
+        usual, values = _usual(pc.replace_substring_regex(texts, *_LEFT_OUT[type_]), type_)
     others = pc.if_else(usual, None, texts).dictionary_encode()
     distinct = others.dictionary.to_pylist()
     read = [rules.parse(text, type_) for text in distinct]
@@ -67,13 +74,17 @@ def parse_block(texts: pa.StringArray, type_: str) -> Values:
     words = [none and text != "" for none, text in zip(nothing, distinct, strict=True)]
     unreadable = [value is None and not none for value, none in zip(read, nothing, strict=True)]
     rest = pa.array(read, TYPES[type_]).take(others.indices)
-    return Values(
-        rest if values is None else pc.coalesce(values, rest),
-        _of_distinct(words, others),
-        _of_distinct(unreadable, others),
-        tuple(distinct),
-        bool(pc.any(usual).as_py()),
-    )
+    found = rest if values is None else pc.coalesce(values, rest)
+    zones = _zones(texts.filter(found.is_valid())) if type_ == "timestamp" else frozenset()
+    return Values(found, _of_distinct(words, others), _of_distinct(unreadable, others), zones)
+
+
+def _zones(times: pa.Array) -> frozenset[str]:
+    return frozenset(map(rules.zone, pc.unique(pc.replace_substring_regex(times, _BEFORE_ZONE, "")).to_pylist()))
+
+
+def _all(usual: pa.Array) -> bool:
+    return pc.all(usual, min_count=0).as_py()
 
 
 def readable_carts(texts: pa.StringArray) -> np.ndarray:
@@ -88,7 +99,7 @@ def _usual(texts: pa.StringArray, type_: str) -> tuple[pa.Array, pa.Array | None
     """The texts that Arrow converts (mask), and their values, null for the rest; no values where one does not exist,
     such as 30 February."""
     usual = pc.match_substring_regex(texts, _USUAL[type_])
-    ours = texts if pc.all(usual, min_count=0).as_py() else pc.if_else(usual, texts, None)
+    ours = texts if _all(usual) else pc.if_else(usual, texts, None)
     if type_ == "boolean":
         return usual, pc.equal(ours, "True")
     try:

@@ -111,8 +111,7 @@ def _take(result: Scan, block: pa.RecordBatch, parsed: dict[str, Values], rows: 
     result.quarantined_rows.append(rows[rejected])
     time = TIMES[result.name]
     if time:
-        result.zones |= {rules.zone(text) for text in parsed[time].unusual} - {None}
-        result.zones |= {""} if parsed[time].usual else set()
+        result.zones |= parsed[time].zones
         _take_times(result, parsed[time].values.cast(pa.int64()), rows)
     for name, blocks in result.kept.items():
         values = parsed[name].values
