@@ -41,8 +41,10 @@ def _check(path: Path, size: int, mtime_ns: int) -> Quoting:
         while chunk := file.read(_PIECE):
             if b"\0" in chunk or (file.tell() == len(chunk) and chunk.startswith(_UTF_16)):
                 raise DataError(f"{path.name}: not UTF-8 (UTF-16, or a binary file). Save it as CSV UTF-8.")
-            quotes = quotes or b'"' in chunk
-            backslash_quotes = backslash_quotes or b'\\"' in chunk or (pending == b"\\" and chunk.startswith(b'"'))
+            if b'"' in chunk:
+                quotes = True
+                escaped = b'\\"' in chunk or (pending == b"\\" and chunk.startswith(b'"'))
+                backslash_quotes = backslash_quotes or escaped
             pending = _undecoded(path, pending + chunk)
     if pending and pending != b"\\":
         raise _not_utf8(path, pending[0])

@@ -36,6 +36,7 @@ _LEFT_OUT = {
     "timestamp": (r"^([0-9-]{10}[ T][0-9:.]{5,15}) ?(Z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$", r"\1"),
     "date": (r"^([0-9-]{10})[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?( ?(Z|UTC|GMT))?$", r"\1"),
 }
+_LONGEST_WORD = max(map(len, rules.NOTHING_TEXT))
 _BEFORE_ZONE = r"^[0-9-]+[ T][0-9:.]+ ?"
 _ITEM = r"\{'product_id': [0-9]{1,9}, 'quantity': [0-9]{1,9}, 'item_price': [0-9]{1,15}(\.[0-9]{1,9})?\}"
 _USUAL_CART = rf"^\[({_ITEM}(, {_ITEM})*)?\]$"
@@ -57,6 +58,9 @@ def parse_block(texts: pa.StringArray, type_: str) -> Values:
     """The block ``texts`` (no nulls) as ``type_`` of the metadata."""
     if type_ == "string":
         trimmed = pc.utf8_trim(texts, characters=rules.PADDING)
+        if (pc.min(pc.binary_length(trimmed)).as_py() or 0) > _LONGEST_WORD:
+            nobody = np.zeros(len(texts), dtype=bool)
+            return Values(trimmed, nobody, nobody)
         nothing = pc.is_in(trimmed, value_set=pa.array(rules.NOTHING_TEXT))
         words = _mask(pc.and_(nothing, pc.not_equal(trimmed, "")))
         return Values(pc.if_else(nothing, "", trimmed), words, np.zeros(len(texts), dtype=bool))
