@@ -10,13 +10,14 @@ from collections import defaultdict
 from datetime import datetime
 
 import pytest
+from batch_twin import features_of_new
 from damage import DAMAGES, EVENTS, SOLD, damaged_copy
 from pyspark.sql import functions as F
 
 from fraudstream.data import csv_files
 from fraudstream.data.check import require_files
 from fraudstream.data.check.columns import parse_block
-from fraudstream.data.check.scan import _blocks, _without_blank_rows, scan
+from fraudstream.data.check.scan import _blocks, _numbered, scan
 from fraudstream.data.check.verdict import NEEDED, TOLERATED_SHARE
 from fraudstream.data.frames import read_csv, require_unique
 from fraudstream.data.parsing import is_unreadable, parsed
@@ -102,8 +103,7 @@ def checked_values(folder, file):
     found = scan(folder, file, list(NEEDED.get(file, schema)))
     columns = [column for column in schema if column in found.columns]
     values = {column: [] for column in columns}
-    for block in _blocks(path, found.columns, columns):
-        block, _ = _without_blank_rows(found, block, range(block.num_rows))
+    for block, _ in _numbered(found, _blocks(path, found.columns, columns)):
         for column in columns:
             values[column] += parse_block(block[column], schema[column]).values.to_pylist()
     return values
@@ -191,3 +191,31 @@ def _static_fails(spark, folder, file):
     bad = [F.count_if(is_unreadable(F.col(name), FILES[file][name])).alias(name) for name in names]
     counts = text.select(*bad).first()
     return max(counts) > TOLERATED_SHARE * text.count()
+
+
+# damages after which every value is still there
+LOSSLESS = (
+    "float ids in a column that nothing reads",
+    "float ids of customers",
+    "float ids of products",
+    "leading zeros",
+    "padded codes",
+    "padded sessions",
+    "NULL for a text",
+    "booleans for 0 and 1",
+    "T and Z",
+    "a further column with line breaks",
+    "empty rows of a spreadsheet",
+)
+
+
+@pytest.fixture(scope="module")
+def undamaged(spark, shop_dir):
+    """The features of the shop as it was, one row per transaction."""
+    return features_of_new(spark, shop_dir).orderBy("transaction_id").collect()
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_every_transaction_has_the_features_of_the_undamaged_files(spark, copies, undamaged, name):
+    assert features_of_new(spark, copies[name]).orderBy("transaction_id").collect() == undamaged
+    assert len(undamaged) > 100
