@@ -236,3 +236,10 @@ def test_times_that_are_later_than_the_checkout_and_odd_quantities_are_said(fold
         "new_transaction.csv: 200 of 200 transactions are later than every CO event of their session.",
         "new_transaction.csv: 2 of 200 carts have a quantity below 1.",
     ]
+
+
+def test_payment_states_that_task_3_does_not_count_are_said(folder):
+    change(folder / "new_transaction.csv", "payment_status", some(150, "success"))
+    assert require_files(folder, NAMES) == [
+        "new_transaction.csv: payment_status is neither Success nor Fail in 150 of 200 rows: success (150)."
+    ]

@@ -28,6 +28,7 @@ TRANSACTION_FILES = ("transactions.csv", "new_transaction.csv")
 # the files whose rows become messages, or the past of them: without a value in these columns a row is quarantined
 REQUIRED = dict.fromkeys(BROWSING_FILES, BROWSING_KEYS) | dict.fromkeys(TRANSACTION_FILES, TRANSACTION_KEYS)
 EVENT_TYPES = frozenset(code for codes in LEVELS.values() for code in codes)
+PAYMENT_STATES = frozenset({"Success", "Fail"})
 # in whole rupiah
 MONEY = ("promo_amount", "shipment_fee", "total_amount")
 
@@ -52,6 +53,7 @@ class Column:
 class Scan:
     """What one pass over a file found. Times are in microseconds; ``carts``: (row, product_id) of items.
 
+    ``event_types``, ``payment_states``: number of each value that is none of the shop's.
     ``quarantined_rows``: numbers of the rows that the stream puts into quarantine. ``checkouts``: session and time of
     CO events.
     """
@@ -74,6 +76,7 @@ class Scan:
     carts: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     event_types: Counter = field(default_factory=Counter)
     odd_quantities: int = 0
+    payment_states: Counter = field(default_factory=Counter)
     checkouts: list[pa.Table] = field(default_factory=list)
 
     def values(self, column: str) -> pa.ChunkedArray:

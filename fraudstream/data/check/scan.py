@@ -18,6 +18,7 @@ from fraudstream.data.check.result import (
     EVENT_TYPES,
     KEYS,
     MONEY,
+    PAYMENT_STATES,
     REQUIRED,
     TIMES,
     TRANSACTION_FILES,
@@ -125,6 +126,7 @@ def _take(result: Scan, block: pa.RecordBatch, parsed: dict[str, Values], rows: 
         blocks.append(pc.unique(values) if result.name in BROWSING_FILES else values)
     if result.name in TRANSACTION_FILES:
         odd = pc.match_substring_regex(block["product_metadata"], _ODD_QUANTITY)
+        result.payment_states.update(_others(parsed["payment_status"].values, PAYMENT_STATES))
         result.odd_quantities += pc.sum(odd).as_py() or 0
         result.carts.append(_products(block["product_metadata"], result.rows))
     if result.name in BROWSING_FILES:
@@ -162,11 +164,15 @@ def _count_separators(found: Column, texts: pa.Array, rows: np.ndarray) -> None:
 def _take_events(result: Scan, parsed: dict[str, Values]) -> None:
     """Adds up the events of each type that there is not, and keeps the checkouts."""
     codes = parsed["event_type"].values
-    for each in pc.value_counts(codes).to_pylist():
-        if each["values"] not in EVENT_TYPES:
-            result.event_types[each["values"]] += each["counts"]
+    result.event_types.update(_others(codes, EVENT_TYPES))
     events = pa.table({"session_id": parsed["session_id"].values, "time": parsed["event_time"].values})
     result.checkouts.append(events.filter(pc.equal(codes, "CO")))
+
+
+def _others(values: pa.Array, known: frozenset[str]) -> dict[str, int]:
+    """Number of each value that is not among ``known``."""
+    counts = ((each["values"], each["counts"]) for each in pc.value_counts(values).to_pylist())
+    return {value: count for value, count in counts if value not in known}
 
 
 def _take_times(result: Scan, times: pa.Array, rows: np.ndarray) -> None:

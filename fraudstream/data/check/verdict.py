@@ -1,5 +1,6 @@
 """What a file's scan means for a run: problems that stop it, damage that may be tolerated, and notes."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,7 +143,7 @@ def _unusable(found: Scan, scans: dict[str, Scan]) -> list[tuple[str, int, int]]
             unusable.append((text, column.separators, found.rows))
     if found.event_types:
         unknown = sum(found.event_types.values())
-        named = ", ".join(f"{code or '(empty)'!s} ({count:,})" for code, count in found.event_types.most_common(5))
+        named = _named(found.event_types)
         unusable.append(
             (f": {unknown:,} of {found.rows:,} events have no event type of the shop: {named}.", unknown, found.rows)
         )
@@ -160,12 +161,20 @@ def _unusable(found: Scan, scans: dict[str, Scan]) -> list[tuple[str, int, int]]
     return unusable
 
 
+def _named(counts: Counter) -> str:
+    return ", ".join(f"{value or '(empty)'} ({count:,})" for value, count in counts.most_common(5))
+
+
 def _notes(found: Scan, scans: dict[str, Scan]) -> list[str]:
     notes = []
     browsing = scans.get(PAIRS.get(found.name))
     early = checkouts_before(found, browsing) if browsing else 0
     if early:
         notes.append(f": {early:,} of {found.rows:,} transactions are later than every CO event of their session.")
+    if found.payment_states:
+        other = sum(found.payment_states.values())
+        named = _named(found.payment_states)
+        notes.append(f": payment_status is neither Success nor Fail in {other:,} of {found.rows:,} rows: {named}.")
     if found.odd_quantities:
         notes.append(f": {found.odd_quantities:,} of {found.rows:,} carts have a quantity below 1.")
     if found.repeated_keys and found.name not in UNIQUE:
