@@ -119,8 +119,10 @@ def run(
                 asyncio.run(_run_one("Task 2", settings, watcher))
                 summary = reconcile(settings, client_options(settings))
         summary.write(settings.output_dir / "summary.json")
+    said = shortfall(summary)
+    console.print(f"{_verdict(summary)}{said and f', but: {said}'}", highlight=False, soft_wrap=True)
     console.print(_table(summary))
-    if said := shortfall(summary):
+    if said:
         console.print(f"{said}.", highlight=False, soft_wrap=True)
     return summary
 
@@ -230,10 +232,12 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
+def _verdict(summary: Reconciliation) -> str:
+    return "All accounted for" if summary.complete else "NOT COMPLETE"
+
+
 def _table(summary: Reconciliation) -> Table:
-    said = shortfall(summary)
-    verdict = "All accounted for" if summary.complete else "NOT COMPLETE"
-    table = Table(title=f"{verdict}, but: {said}" if summary.complete and said else verdict, title_justify="left")
+    table = Table()
     table.add_column("")
     table.add_column("value", justify="right")
     for name, value in summary.rows():
