@@ -117,7 +117,7 @@ def checked_rows(path: Path, columns: Iterable[str], reader: csv.DictReader) -> 
             if is_blank([row[column] or "" for column in columns]):
                 continue
             if None in row or None in row.values():
-                raise _wrong_length(path, number, names, len([*filter(None.__ne__, row.values())]))
+                raise _wrong_length(path, number, names, sum(value is not None for value in row.values()))
             yield row
     except csv.Error as error:
         raise DataError(f"{path.name}: not a readable CSV ({error}). Check the quotes around its values.") from error
