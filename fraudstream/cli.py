@@ -18,6 +18,9 @@ app.add_typer(broker, name="broker")
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the CSV files (default: FRAUDSTREAM_DATA_DIR or data).")]
 EmptyTopics = Annotated[bool, typer.Option("--empty-topics", help="Also empty the topics of an external Kafka.")]
 Wait = Annotated[float, typer.Option(help="Seconds to wait for an external Kafka to answer.", min=0)]
+Tolerate = Annotated[
+    bool, typer.Option("--tolerate", help="Accept files in which over one in a hundred values cannot be used.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -50,23 +53,25 @@ def train(
             help="Folder for my_ML_model.zip, metrics and plots (default: that of FRAUDSTREAM_MODEL, or models)."
         ),
     ] = None,
+    tolerate: Tolerate = False,
 ) -> None:
     """Train a random forest and gradient-boosted trees on the past files, and save the better one."""
     settings = _settings(data_dir=data_dir, model=model_dir and model_dir / "my_ML_model.zip")
     from fraudstream.model.train import train
 
-    train(settings)
+    train(settings, tolerate=tolerate)
 
 
 @app.command()
 def check(
     data_dir: DataDir = None,
     model: Annotated[Path | None, typer.Option(help="Zip of the model (default: FRAUDSTREAM_MODEL).")] = None,
+    tolerate: Tolerate = False,
 ) -> None:
     """Check that the files and the model fit the stream; exit code 1 if something does not. Writes nothing."""
     from fraudstream.run.check import check
 
-    fits = check(_settings(data_dir=data_dir, model=model))
+    fits = check(_settings(data_dir=data_dir, model=model), tolerate=tolerate)
     # end at once: on an ordinary exit the CSV reader's threads abort about 1 in 24 times ("terminate called")
     sys.stdout.flush()
     os._exit(0 if fits else 1)
@@ -78,6 +83,7 @@ def run(
     interval: Annotated[float | None, typer.Option(help="Seconds between two batches.")] = None,
     empty_topics: EmptyTopics = False,
     wait: Wait = 60,
+    tolerate: Tolerate = False,
 ) -> None:
     """Run the three notebooks headless; exit code 0 only if every transaction sent is accounted for.
 
@@ -86,7 +92,7 @@ def run(
     settings = _settings(batches=batches, interval_s=interval)
     from fraudstream.run.headless import run
 
-    summary = run(settings, empty_topics=empty_topics, wait_s=wait)
+    summary = run(settings, empty_topics=empty_topics, wait_s=wait, tolerate=tolerate)
     if not summary.complete:
         raise FraudstreamError(
             f"{summary.lost + summary.unread} transactions are neither predicted nor accounted for: see summary.json."

@@ -11,15 +11,8 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from fraudstream.schemas import CUSTOMER_FEATURES, PARTS_OF_DAY, SESSION_FEATURES, TRANSACTION
+from fraudstream.schemas import CUSTOMER_FEATURES, LEVELS, PARTS_OF_DAY, SESSION_FEATURES, TRANSACTION
 from fraudstream.settings import Settings
-
-# Part A's three levels of browsing events: buying, looking at products, navigation
-LEVELS = {
-    "l1": ("AP", "ATC", "CO"),
-    "l2": ("VC", "VP", "VI", "SER"),
-    "l3": ("SCR", "HP", "CL"),
-}
 
 TRANSACTION_COLUMNS = tuple(TRANSACTION)
 FEATURES = (*SESSION_FEATURES, *CUSTOMER_FEATURES)

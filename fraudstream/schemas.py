@@ -74,10 +74,19 @@ TRANSACTION: Schema = {
     "total_amount": "double",
     "clear_payment": "int",
 }
+# without these a row has no place in the stream; any other value may be empty
+BROWSING_KEYS = ("session_id", "event_type", "event_time")
+TRANSACTION_KEYS = ("transaction_id", "session_id", "created_at", "product_metadata")
+# all event types, by part A's levels: buying, looking, navigating
+LEVELS = {
+    "l1": ("AP", "ATC", "CO"),
+    "l2": ("VC", "VP", "VI", "SER"),
+    "l3": ("SCR", "HP", "CL"),
+}
 CUSTOMER_SESSION: Schema = {"session_id": "string", "customer_id": "int"}
 FRAUD: Schema = {"transaction_id": "string", "is_fraud": "boolean"}
 # spellings of is_fraud in lower case; a transaction without a label is honest
-FRAUD_WORDS, HONEST_WORDS = ("true", "1"), ("false", "0", "")
+FRAUD_WORDS, HONEST_WORDS = ("true", "t", "1", "1.0"), ("false", "f", "0", "0.0", "")
 
 # the type of product_metadata, a list in one string, once parsed (requirement 2.4)
 PRODUCT_METADATA = "array<struct<product_id:int,quantity:int,item_price:double>>"

@@ -24,6 +24,20 @@ def fraudstream(*arguments, **environment):
     )
 
 
+# a value of each type, and of the columns that take no other text
+ORDINARY = {
+    "string": "x",
+    "int": "1",
+    "double": "1",
+    "boolean": "True",
+    "date": "2020-01-01",
+    "timestamp": "2024-01-01 00:00:00",
+    "event_type": "CO",
+    "payment_status": "Success",
+    "product_metadata": "[]",
+}
+
+
 @dataclass
 class Shop:
     """A data folder, a model and an output folder of an earlier run; everything is there."""
@@ -55,7 +69,8 @@ def shop(tmp_path):
     (shop.output / "predictions" / "batch_id=0").mkdir(parents=True)
     shop.data.mkdir()
     for name, columns in FILES.items():
-        (shop.data / name).write_text(",".join(columns) + "\n" + "," * (len(columns) - 1) + "\n")
+        values = [ORDINARY.get(column, ORDINARY[type_]) for column, type_ in columns.items()]
+        (shop.data / name).write_text(",".join(columns) + "\n" + ",".join(values) + "\n")
     small_model(shop.model)
     return shop
 

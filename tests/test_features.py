@@ -1,6 +1,6 @@
 """Part A's features, exactly as the batch job and the stream compute them."""
 
-from datetime import date, datetime
+from datetime import datetime
 
 import pytest
 from pyspark.sql import functions as F
@@ -135,31 +135,6 @@ def test_a_customer_whom_the_files_do_not_know_keeps_the_transaction(spark):
         "t2": unknown,
         "t3": {**unknown, "num_purchases": 1},
     }
-
-
-@pytest.mark.parametrize(
-    ("name", "type_", "texts"),
-    [
-        ("n", "int", {"7": 7, " 7 ": 7, "": None, "7.5": None, "seven": None, "9999999999": None}),
-        ("x", "double", {"7.5": 7.5, "1e3": 1000.0, "": None, "7,5": None}),
-        ("day", "date", {"2024-02-29": date(2024, 2, 29), "": None, "2023-02-29": None, "29/02/2024": None}),
-        (
-            "at",
-            "timestamp",
-            {
-                "2024-01-01 00:21:45.282": datetime(2024, 1, 1, 0, 21, 45, 282000),
-                "2023-10-01 02:30:00": datetime(2023, 10, 1, 2, 30),
-                "": None,
-                "2024-01-01 25:00:00": None,
-            },
-        ),
-        ("is_fraud", "boolean", {"True": True, "true": True, "1": True, " TRUE ": True, "False": False, "0": False}),
-        ("text", "string", {"": "", " a ": " a "}),
-    ],
-)
-def test_a_string_becomes_what_the_metadata_says_and_null_where_it_cannot(spark, name, type_, texts):
-    rows = spark.createDataFrame([(text, text) for text in texts], f"text_of string, {name} string")
-    assert dict(rows.select("text_of", parsed(F.col(name), type_)).collect()) == texts
 
 
 def test_product_metadata_becomes_an_array_of_structs(spark):

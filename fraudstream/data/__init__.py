@@ -1,4 +1,4 @@
-"""The shop's CSV files: found, checked, read as strings or as typed DataFrames.
+"""The shop's CSV files: finding, checking and reading them, as strings or as typed DataFrames.
 
-``generate`` makes a shop of our own; ``check`` scans a folder before a run.
+``generate`` makes a shop's data; ``check`` reads a folder before a run and reports what does not fit.
 """

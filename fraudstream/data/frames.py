@@ -1,26 +1,29 @@
-"""The shop's CSV files as Spark frames, typed by the same expressions as the stream."""
+"""The shop's CSV files as DataFrames, typed by the same expressions as the stream."""
 
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
 
 from fraudstream.data import csv_files
+from fraudstream.data.encoding import check_encoding
 from fraudstream.data.parsing import parsed, parsed_columns
 from fraudstream.errors import DataError
 from fraudstream.features import DEFAULTS, FeatureOptions, customer_profiles
-from fraudstream.schemas import BROWSING, FILES, FRAUD, FRAUD_WORDS, HONEST_WORDS, TRANSACTION, ddl
+from fraudstream.schemas import BROWSING, FILES, FRAUD, TRANSACTION, ddl
 
-# what people write, which may hold line breaks, stands only here; reading over them cannot be split among cores
+# values of these files, and of any file with a quote, may hold line breaks: Spark cannot split it among cores
 MULTILINE = frozenset({"customer.csv", "product.csv", "category.csv", "transactions.csv", "new_transaction.csv"})
 
 
 def read_csv(spark: SparkSession, data_dir: Path, name: str, schema: str | None = None) -> DataFrame:
-    """The file as a frame with the columns and types of ``schema`` (Spark's DDL), found by header, in any order.
+    """The file as a DataFrame with the columns and types of ``schema`` (Spark's DDL), found by header, in any order.
 
     Without a schema: the metadata's (fraudstream.schemas).
 
-    Times are timestamp_ntz (the shop's clock), product_metadata an array of structs; what cannot be read is null.
+    Times are timestamp_ntz (the shop's clock), product_metadata an array of structs; unreadable values are null. Rows
+    without a value in any of the columns are left out.
     Raises DataError when the file is missing, empty, or lacks a column.
     """
     columns = FILES[name] if schema is None else dict(spark.createDataFrame([], schema).dtypes)
@@ -28,22 +31,22 @@ def read_csv(spark: SparkSession, data_dir: Path, name: str, schema: str | None 
     found = csv_files.check_header(path, columns)
     text = spark.read.csv(
         str(path),
-        schema=", ".join(f"`{column}` string" for column in found),
+        schema=StructType([StructField(column, StringType()) for column in found]),
         header=True,
         quote='"',
         escape='"',
-        multiLine=name in MULTILINE,
+        multiLine=name in MULTILINE or check_encoding(path).quotes,
         encoding="UTF-8",
         nullValue="",
         emptyValue="",
         enforceSchema=True,
     )
-    rows = text.select(*parsed_columns(columns))
+    rows = text.dropna("all", subset=list(columns)).select(*parsed_columns(columns))
+    texts = [name for name, type_ in rows.dtypes if type_ == "string"]
     if FILES[name] is TRANSACTION:
         # as in the stream, where an empty value is the file's empty string; Spark's CSV reader makes it null
-        texts = [name for name, type_ in rows.dtypes if type_ == "string"]
         return rows.fillna("", subset=texts)
-    return rows
+    return rows.withColumns({column: F.nullif(F.col(column), F.lit("")) for column in texts})
 
 
 def read_browsing(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
@@ -53,7 +56,7 @@ def read_browsing(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
 
 
 def read_profiles(spark: SparkSession, data_dir: Path, options: FeatureOptions = DEFAULTS) -> DataFrame:
-    """One row a customer, as of ``customer_profiles``, of customer.csv and transactions.csv.
+    """One row per customer, as of ``customer_profiles``, of customer.csv and transactions.csv.
 
     Raises DataError where customer.csv has a customer twice.
     """
@@ -63,20 +66,25 @@ def read_profiles(spark: SparkSession, data_dir: Path, options: FeatureOptions =
 
 
 def read_labels(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
-    """transaction_id string, is_fraud boolean; one row a transaction. A transaction without a row is not fraud.
+    """transaction_id string, is_fraud boolean; one row per transaction. A transaction without a row is not fraud.
 
     Raises DataError for an is_fraud that is neither True or False nor 1 or 0, in whatever capitals.
     """
     labels = read_csv(spark, data_dir, name, ddl(dict.fromkeys(FRAUD, "string"))).fillna("", subset="is_fraud")
-    strange = labels.where(~F.lower(F.trim("is_fraud")).isin(*FRAUD_WORDS, *HONEST_WORDS)).first()
+    is_fraud = parsed(F.col("is_fraud"), "boolean")
+    strange = labels.where(is_fraud.isNull()).first()
     if strange:
         raise csv_files.unknown_label(csv_files.find(data_dir, name), strange.is_fraud)
-    return labels.groupBy("transaction_id").agg(F.bool_or(parsed(F.col("is_fraud"), "boolean")).alias("is_fraud"))
+    return labels.groupBy("transaction_id").agg(F.bool_or(is_fraud).alias("is_fraud"))
 
 
 def require_unique(rows: DataFrame, key: str, file: str) -> DataFrame:
-    """``rows`` as they came; raises DataError where two rows have the same ``key``: a join would double rows."""
-    twice = [str(row[0]) for row in rows.groupBy(key).count().where("count > 1").select(key).head(3)]
+    """``rows`` unchanged; raises DataError where two rows have the same ``key``, which would double rows of a join.
+
+    A row without a key matches nothing, so it may be there more than once.
+    """
+    known = rows.where(F.col(key).isNotNull())
+    twice = [str(row[0]) for row in known.groupBy(key).count().where("count > 1").select(key).head(3)]
     if twice:
-        raise DataError(f"{file}: {key} {', '.join(twice)} stands in several rows. Keep one row of each.")
+        raise DataError(f"{file}: {key} {', '.join(twice)} is in several rows. Keep one row of each.")
     return rows

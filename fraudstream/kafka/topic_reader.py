@@ -10,6 +10,7 @@ from datetime import datetime
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
+from fraudstream.data.rules import clean
 from fraudstream.schemas import LATENESS_S, MAX_AHEAD_S
 
 # partition, offset, position in the message's list
@@ -33,7 +34,14 @@ class Row:
     def transaction_id(self) -> str:
         """The row's transaction_id, as Spark reads it; its place in Kafka where it has none."""
         key = self.values.get("transaction_id")
-        return str(self.position) if key in (None, "") else key if isinstance(key, str) else json.dumps(key)
+        key = clean(key if isinstance(key, str) else "" if key is None else json.dumps(key))
+        return key or str(self.position)
+
+    @property
+    def session_id(self) -> str | None:
+        """The row's session_id, as Spark reads it."""
+        key = self.values.get("session_id")
+        return clean(key) if isinstance(key, str) else key
 
 
 def read_messages(client: dict, topic: str) -> Iterator[tuple[int, int, list]]:

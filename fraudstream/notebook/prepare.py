@@ -52,10 +52,11 @@ def ensure_data(settings: Settings, files: Iterable[str] = STREAM_FILES) -> None
         )
 
 
-def ensure_model(settings: Settings) -> None:
+def ensure_model(settings: Settings, *, tolerate: bool = False) -> None:
     """Check that the model's zip is there; train it first when it is not.
 
     Training has a process of its own: the notebook's Spark, made later, must not inherit its Java virtual machine.
+    ``tolerate``: train also on files in which more than one in a hundred values cannot be used.
     Only the project's own model is made; one that FRAUDSTREAM_MODEL names has to be there.
     Raises DataError when there is nothing to train from, ModelError when the zip is missing, is no model, or wants what
     the stream does not have.
@@ -67,18 +68,18 @@ def ensure_model(settings: Settings) -> None:
                 waiting(f"No model yet: training one for {settings.model}"),
                 ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
             ):
-                pool.submit(_train, settings).result()
+                pool.submit(_train, settings, tolerate).result()
     SavedModel.open(settings.model).match(OFFERED, settings.column_aliases)
 
 
-def _train(settings: Settings) -> None:
+def _train(settings: Settings, tolerate: bool) -> None:
     """Trains in a process of its own, whose Java says things on standard error that are no news: they go to a log."""
     from fraudstream.model.train import train
 
     settings.logs.mkdir(parents=True, exist_ok=True)
     with (settings.logs / "training.log").open("a") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
-    train(settings)
+    train(settings, tolerate=tolerate)
 
 
 def prepare(settings: Settings, *, data: bool = True, model: bool = False) -> None:

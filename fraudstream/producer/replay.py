@@ -1,10 +1,9 @@
 """Cursors over the two files of the stream: the next rows, and the transactions up to a time. No Kafka, no clock.
 
-Both go through their file once and hold no more than a batch. Source: 1.1 and 1.3.
+Each reads its file once and holds no more than a batch. Source: 1.1 and 1.3.
 """
 
 import csv
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -12,28 +11,15 @@ from pathlib import Path
 
 from fraudstream.data import csv_files
 from fraudstream.data.csv_files import Row
+from fraudstream.data.rules import parse_time
 from fraudstream.errors import DataError
 from fraudstream.schemas import BROWSING, TRANSACTION
 
 ROWS_PER_BATCH = 200
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?", re.ASCII)
-
-
-def parse_time(text: str) -> datetime:
-    """The moment that a file's ``2024-01-01 00:21:45.282`` (with or without a fraction) names, on the shop's clock.
-
-    Raises ValueError for anything else. Spelled out, because Python 3.10 reads fractions of 3 or 6 digits only.
-    """
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise ValueError(f"not a time: {text!r}")
-    day, time, fraction = match.groups()
-    return datetime.fromisoformat(f"{day} {time}.{(fraction or '0')[:6]:0<6}")
-
 
 def count_batches(path: Path, size: int = ROWS_PER_BATCH) -> int:
-    """About how many batches of ``size`` rows the file holds, by counting line ends (only a progress bar needs it)."""
+    """Approximate number of batches of ``size`` rows, from the count of line ends (for a progress bar)."""
     lines, last = 0, b"\n"
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -78,7 +64,7 @@ class _TimeOrder:
 
 
 class BrowsingCursor:
-    """Goes through new_browsing_behaviour.csv in file order; an iterator of rows, as ``islice`` takes it.
+    """Reads new_browsing_behaviour.csv in file order; an iterator of rows, as ``islice`` takes it.
 
     ``first_time`` is the event_time of the first row: no transaction before it belongs to the replay. ``reader``: an
     open csv.DictReader of the file (default: one is opened). Header, row lengths and the order of time are checked.
@@ -91,7 +77,7 @@ class BrowsingCursor:
 
     @property
     def finished(self) -> bool:
-        """Whether every row has been handed out."""
+        """Whether every row has been returned."""
         return self._next is None
 
     def next_rows(self, count: int = ROWS_PER_BATCH) -> list[Row]:
@@ -109,9 +95,9 @@ class BrowsingCursor:
 
 
 class TransactionCursor:
-    """Goes through new_transaction.csv by created_at, beginning at ``since``, the time of the first event.
+    """Reads new_transaction.csv by created_at, from ``since``, the time of the first event.
 
-    ``too_early`` counts the rows created before ``since``: they belong to no batch and are passed over.
+    ``too_early`` counts the rows created before ``since``: they belong to no batch and are skipped.
     """
 
     def __init__(self, path: Path, since: datetime, reader: csv.DictReader | None = None) -> None:
@@ -123,7 +109,7 @@ class TransactionCursor:
             self._next = next(self._rows, None)
 
     def up_to(self, end: str) -> list[Row]:
-        """The rows not handed out yet whose created_at is not later than ``end``, an event_time. Source: 1.3."""
+        """The remaining rows with created_at up to ``end``, an event_time. Source: 1.3."""
         limit = parse_time(end)
         batch: list[Row] = []
         while self._next and self._next[0] <= limit:
@@ -132,7 +118,7 @@ class TransactionCursor:
         return batch
 
     def count_rest(self) -> int:
-        """How many rows are left, counted to the end of the file: those after the last batch are never sent."""
+        """The number of rows left in the file: rows after the last batch are never sent."""
         rest = 0
         while self._next:
             rest += 1

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from fraudstream.data import csv_files
+from fraudstream.data.check import require_files
 from fraudstream.errors import FraudstreamError
 from fraudstream.kafka.broker import stop_broker_afterwards
 from fraudstream.kafka.client import client_options
@@ -22,8 +23,9 @@ from fraudstream.notebook.prepare import ensure_data, ensure_model
 from fraudstream.run.lock import hold_output_folder
 from fraudstream.run.reconcile import Reconciliation, reconcile
 from fraudstream.run.reset import reset
+from fraudstream.run.shortfall import shortfall
 from fraudstream.runtime.java import java
-from fraudstream.schemas import PREDICTIONS, STATIC_FILES, STREAM_FILES
+from fraudstream.schemas import OPTIONAL_FILES, PREDICTIONS, STATIC_FILES, STREAM_FILES
 from fraudstream.settings import PROJECT, Settings
 
 NOTEBOOKS = {
@@ -86,11 +88,17 @@ class WatchedClient(NotebookClient):
 
 
 def run(
-    settings: Settings, *, empty_topics: bool = False, wait_s: float = 60, console: Console | None = None
+    settings: Settings,
+    *,
+    empty_topics: bool = False,
+    wait_s: float = 60,
+    console: Console | None = None,
+    tolerate: bool = False,
 ) -> Reconciliation:
     """Replays the stream through all three notebooks; returns the account, which is in summary.json, too.
 
     Makes what is missing first (data, model, broker); what an earlier run left moves to ``earlier``.
+    ``tolerate``: also with files in which more than one in a hundred values cannot be used.
     Raises FraudstreamError when Java, a file, the model or Kafka (after ``wait_s`` seconds) is missing, before anything
     is moved; and when a notebook does not finish.
     """
@@ -98,9 +106,7 @@ def run(
     java()
     settings.predictions.exists()  # a storage that cannot be reached is said at once, not after the training
     ensure_data(settings)
-    csv_files.check_files(settings.data_dir, {**STATIC_FILES, **STREAM_FILES})
-    csv_files.truth(settings.data_dir)  # a label that cannot be read is said now, not after the run
-    ensure_model(settings)
+    _check_files_and_model(settings, console, tolerate)
     settings = _headless(settings)
     with hold_output_folder(settings), stop_broker_afterwards(settings):
         address = reset(settings, empty_topics=empty_topics, wait_s=wait_s, note=console.print)
@@ -113,8 +119,24 @@ def run(
                 asyncio.run(_run_one("Task 2", settings, watcher))
                 summary = reconcile(settings, client_options(settings))
         summary.write(settings.output_dir / "summary.json")
+    said = shortfall(summary)
+    console.print(f"{_verdict(summary)}{said and f', but: {said}'}", highlight=False, soft_wrap=True)
     console.print(_table(summary))
+    if said:
+        console.print(f"{said}.", highlight=False, soft_wrap=True)
     return summary
+
+
+def _check_files_and_model(settings: Settings, console: Console, tolerate: bool) -> None:
+    """Reads the files as `check` does while the model is opened; before a training, which takes a minute, it waits."""
+    with ThreadPoolExecutor(1) as pool:
+        names = [*STATIC_FILES, *STREAM_FILES, *OPTIONAL_FILES]
+        checked = pool.submit(require_files, settings.data_dir, names, tolerate=tolerate)
+        if not settings.model.exists():
+            checked.result()
+        ensure_model(settings, tolerate=tolerate)
+        for text in checked.result():
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -210,8 +232,12 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
+def _verdict(summary: Reconciliation) -> str:
+    return "All accounted for" if summary.complete else "NOT COMPLETE"
+
+
 def _table(summary: Reconciliation) -> Table:
-    table = Table(title="All accounted for" if summary.complete else "NOT COMPLETE")
+    table = Table()
     table.add_column("")
     table.add_column("value", justify="right")
     for name, value in summary.rows():

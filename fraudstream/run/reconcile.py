@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from fraudstream.data import csv_files
+from fraudstream.data.rules import parse_time
 from fraudstream.errors import OutputError
 from fraudstream.kafka.topic_reader import Row, RowPosition, read_messages, read_rows
 from fraudstream.schemas import BROWSING_TOPIC, LATENESS_S, PREDICTIONS, TOPICS, TRANSACTION_TOPIC
@@ -166,23 +167,18 @@ def _matched(transactions: dict[str, Row], client: dict, lookback_s: int, unread
     """
     by_session: dict[str, list[str]] = {}
     for key, row in transactions.items():
-        by_session.setdefault(row.values.get("session_id"), []).append(key)
+        by_session.setdefault(row.session_id, []).append(key)
     matched = set()
     for event in read_rows(client, BROWSING_TOPIC) if by_session else ():
         if event.position in unreadable:
             continue
-        for key in by_session.get(event.values.get("session_id"), ()):
+        for key in by_session.get(event.session_id, ()):
             row = transactions[key]
             remembered = row.ts - lookback_s <= event.ts <= row.ts + LATENESS_S
-            before = _moment(event.values["event_time"]) <= _moment(row.values["created_at"])
+            before = parse_time(event.values["event_time"]) <= parse_time(row.values["created_at"])
             if remembered and before and not event.late:
                 matched.add(key)
     return matched
-
-
-def _moment(text: str) -> pd.Timestamp:
-    """A time of the shop's clock; a zone behind it is left out, as in the stream."""
-    return pd.Timestamp(text).tz_localize(None)
 
 
 def _against_truth(predictions: pd.DataFrame, data_dir: Path) -> dict[str, int | float | None]:

@@ -6,13 +6,15 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from fraudstream.data.parsing import parsed
+from fraudstream.data.parsing import is_nothing, is_unreadable, parsed
 from fraudstream.schemas import (
+    BROWSING_KEYS,
     BROWSING_TOPIC,
     MAX_AHEAD_S,
     NEW_BROWSING,
     PRODUCT_METADATA,
     TRANSACTION,
+    TRANSACTION_KEYS,
     TRANSACTION_TOPIC,
 )
 from fraudstream.storage import AnyPath
@@ -20,11 +22,7 @@ from fraudstream.stream.store import write_batch
 
 SCHEMAS = {BROWSING_TOPIC: NEW_BROWSING, TRANSACTION_TOPIC: TRANSACTION}
 
-# Without these a row has no place in the stream; any other value may be empty
-KEYS = {
-    BROWSING_TOPIC: ("session_id", "event_type", "event_time"),
-    TRANSACTION_TOPIC: ("transaction_id", "session_id", "created_at", "product_metadata"),
-}
+KEYS = {BROWSING_TOPIC: BROWSING_KEYS, TRANSACTION_TOPIC: TRANSACTION_KEYS}
 # One semester's browsing file has no customer_id; the transaction carries it
 OPTIONAL = {BROWSING_TOPIC: ("customer_id",), TRANSACTION_TOPIC: ()}
 
@@ -117,11 +115,11 @@ def rejection(topic: str) -> Column:
         if name not in OPTIONAL[topic]:
             reasons.append((text.isNull(), f"{name} is missing"))
         if name in KEYS[topic]:
-            reasons.append((text == "", f"{name} is empty"))
+            reasons.append((is_nothing(text, type_), f"{name} is empty"))
         if name == "product_metadata":
             reasons.append((~readable_cart(), "product_metadata is no list of product_id, quantity and item_price"))
         elif type_ != "string":
-            reasons.append(((text != "") & parsed(text, type_).isNull(), f"{name} cannot be read as {type_}"))
+            reasons.append((is_unreadable(text, type_), f"{name} cannot be read as {type_}"))
     return F.coalesce(*(F.when(holds, reason) for holds, reason in reasons))
 
 

@@ -46,7 +46,7 @@ def test_commas_quotes_and_line_breaks_in_names(spark, tmp_path, newline):
         7: " pad ",
     }
     lines = [HEADER, *(NAMED.format(key, name.replace('"', '""')) for key, name in wanted.items())]
-    assert names(spark, tmp_path, lines, newline) == wanted
+    assert names(spark, tmp_path, lines, newline) == wanted | {7: "pad"}
 
 
 def test_crlf_does_not_stick_to_the_last_column(spark, tmp_path):
@@ -98,12 +98,37 @@ def test_browsing_events_go_by_browsed_at(spark, tmp_path):
     assert rows.dtypes == [("session_id", "string"), ("event_type", "string"), ("browsed_at", "timestamp_ntz")]
 
 
-def test_a_customer_who_stands_twice_is_refused(spark, tmp_path):
+def test_a_customer_in_two_rows_is_refused(spark, tmp_path):
     write_csv(tmp_path / "customer.csv", [customer(7), customer(8), customer(7)])
     write_csv(tmp_path / "transactions.csv", [transaction("t1", "s1", "2024-01-01 00:00:00.000")])
     with pytest.raises(DataError) as caught:
         read_profiles(spark, tmp_path)
-    assert str(caught.value) == "customer.csv: customer_id 7 stands in several rows. Keep one row of each."
+    assert str(caught.value) == "customer.csv: customer_id 7 is in several rows. Keep one row of each."
+
+
+def test_ids_as_floats_padded_codes_and_words_for_nothing(spark, tmp_path):
+    write_csv(
+        tmp_path / "customer.csv", [customer("7.0", gender="F   "), customer(" 008 ", gender="NULL", birthdate="NaT")]
+    )
+    rows = read_csv(spark, tmp_path, "customer.csv").select("customer_id", "gender", "birthdate")
+    assert rows.collect() == [(7, "F", date(1995, 6, 15)), (8, None, None)]
+
+
+def test_rows_that_a_spreadsheet_leaves_at_the_end_are_left_out(spark, tmp_path):
+    path = write_csv(tmp_path / "product.csv", [product(1), product(2)])
+    path.write_text(path.read_text() + ",,,,,,,\n" * 3 + ",,,\n")
+    rows = read_csv(spark, tmp_path, "product.csv")
+    assert [row.id for row in require_unique(rows, "id", "product.csv").collect()] == [1, 2]
+
+
+def test_a_header_and_values_with_line_breaks_in_a_further_column_of_the_browsing_file(spark, tmp_path):
+    extra = {"user\nagent": "Mozilla,\n5.0"}
+    rows = [event(f"s{n}", "CO", "2024-01-01 00:00:01") | extra for n in range(3)]
+    write_csv(tmp_path / "new_browsing_behaviour.csv", rows)
+    found = read_browsing(spark, tmp_path, "new_browsing_behaviour.csv").collect()
+    assert [(row.session_id, row.browsed_at) for row in found] == [
+        (f"s{n}", datetime(2024, 1, 1, 0, 0, 1)) for n in range(3)
+    ]
 
 
 def test_rows_with_keys_of_their_own_pass(spark, tmp_path):

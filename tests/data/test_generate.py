@@ -64,7 +64,7 @@ def test_file_of_the_user_is_never_overwritten(tmp_path, name):
         generate(tmp_path, 0.01, progress=False)
     assert str(error.value) == (
         f"{name} in {tmp_path}: not made by fraudstream, or changed since, so not overwritten. Nothing was written. "
-        "Move what is yours away, or choose another folder with --data-dir."
+        "Move your files away, or choose another folder with --data-dir."
     )
     assert {path.name: path.read_text() for path in tmp_path.glob("*.csv")} == {name: "mine\n"}
     assert not list(tmp_path.glob("*.json")) + list(tmp_path.glob(".*.partial"))

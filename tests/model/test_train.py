@@ -12,9 +12,17 @@ from shop import customer, event, fraud, transaction, write_csv
 
 from fraudstream.data.frames import read_csv
 from fraudstream.errors import DataError
-from fraudstream.model import sha256
+from fraudstream.model import FOLDER, SavedModel, pack, sha256
 from fraudstream.model.train.evaluate import PLOTS, evaluate, write_evaluation
-from fraudstream.model.train.fit import CATEGORIES, NUMBERS, labelled_examples, pipeline, split_by_time
+from fraudstream.model.train.fit import (
+    CATEGORIES,
+    NUMBERS,
+    columns_with_values,
+    labelled_examples,
+    pipeline,
+    split_by_time,
+)
+from fraudstream.schemas import OFFERED
 
 PNG = b"\x89PNG\r\n"
 NOON = "2024-01-01 12:00:00.000"
@@ -139,3 +147,24 @@ def test_both_pipelines_differ_in_the_classifier_only():
     stages = {name: pipeline(name).getStages() for name in ("random_forest", "gradient_boosted_trees")}
     kinds = [[type(stage) for stage in each[:-1]] for each in stages.values()]
     assert kinds[0] == kinds[1]
+
+
+def test_columns_without_any_value_are_left_out(spark, tmp_path):
+    """Spark's Imputer fails on them, and an indexer of no category makes a model that the door refuses."""
+    empty = {"shipment_location_lat": "", "shipment_location_long": "NULL"}
+    sold = [transaction(f"t{n}", f"s{n}", f"2024-01-01 10:{n:02}:00.000", **empty) for n in range(40)]
+    write_csv(tmp_path / "transactions.csv", sold)
+    write_csv(
+        tmp_path / "browsing_behaviour.csv", [event(f"s{n}", "CO", row["created_at"]) for n, row in enumerate(sold)]
+    )
+    write_csv(tmp_path / "customer.csv", [customer(1, gender="", birthdate="")])
+    write_csv(tmp_path / "fraud_transaction.csv", [fraud(f"t{n}") for n in range(0, 40, 3)])
+    examples = labelled_examples(spark, tmp_path).cache()
+    known = columns_with_values(examples)
+    left_out = {"gender", "age", "shipment_location_lat", "shipment_location_long"}
+    assert {*CATEGORIES, *NUMBERS} - known == left_out
+    model = pipeline("random_forest", known).fit(examples)
+    assert model.transform(examples).select("prediction").count() == 40
+    model.write().save(str(tmp_path / FOLDER))
+    pack(tmp_path / FOLDER, tmp_path / "my_ML_model.zip")
+    assert {pair.ours for pair in SavedModel.open(tmp_path / "my_ML_model.zip").match(OFFERED, {}).columns} == known

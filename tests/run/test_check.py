@@ -110,7 +110,7 @@ def test_spellings_of_is_fraud_that_fit(folder, word):
         (
             "customer_session.csv",
             "session_id,customer_id\ns1\n",
-            "customer_session.csv: CSV parse error: ",
+            "customer_session.csv, row 1: 1 fields, the header has 2 (session_id, customer_id). Correct the row",
         ),
     ],
 )
@@ -129,17 +129,19 @@ def test_a_file_that_is_not_sorted(folder):
     write_csv(folder / "new_browsing_behaviour.csv", [event("s1", "CO", moment(n)) for n in (10, 30, 20)])
     code, lines = checked(folder)
     assert (code, lines[-1]) == (1, "Does not fit: new_browsing_behaviour.csv.")
-    assert "new_browsing_behaviour.csv: row 3 is earlier than the one before: sort the file by time." in lines
+    assert "new_browsing_behaviour.csv: row 3 is earlier than the one before: sort the file by event_time." in lines
 
 
 def test_a_time_that_is_none(folder):
     change(folder / "new_transaction.csv", created_at="yesterday")
     code, lines = checked(folder)
     assert (code, lines[-1]) == (1, "Does not fit: new_transaction.csv.")
-    assert any("invalid value 'yesterday'" in line for line in lines)
+    assert (
+        "new_transaction.csv, row 1: created_at 'yesterday' is not a time like 2024-01-01 00:21:45.282 (3 of 3 rows)."
+    ) in lines
 
 
-def test_a_key_that_stands_twice(folder):
+def test_a_key_in_two_rows(folder):
     change(folder / "customer.csv", customer_id="1")
     code, lines = checked(folder)
     assert (code, lines[-1]) == (1, "Does not fit: customer.csv.")

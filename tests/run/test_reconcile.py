@@ -41,7 +41,7 @@ def account(broker, tmp_path, monkeypatch):
             send(TRANSACTION_TOPIC, *transactions)
         return reconcile(settings, {"bootstrap_servers": broker})
 
-    summary.settings = settings
+    summary.settings, summary.client = settings, {"bootstrap_servers": broker}
     return summary
 
 
@@ -63,6 +63,20 @@ def quarantined(settings, *places):
 def counts(summary):
     names = ("transactions_sent", "predicted", "late", "unmatched", "quarantined_transactions", "lost")
     return tuple(getattr(summary, name) for name in names)
+
+
+def test_padded_ids_are_those_of_the_predictions(account):
+    predicted(account.settings, 0, (1, 0))
+    padded = buy(1, transaction_id=" t1 "), buy(2, transaction_id="t2\u00a0", session_id="s2  ")
+    summary = account([[browse(1), browse(2, session_id=" s2")]], [list(padded)])
+    assert (summary.transactions_sent, summary.predicted, summary.lost, summary.lost_transactions) == (2, 1, 1, ["t2"])
+
+
+def test_ids_that_say_nothing_are_no_ids(account):
+    summary = account([[browse(1)]], [[buy(1, transaction_id="NULL"), buy(2, transaction_id=" ")]])
+    quarantined(account.settings, (TRANSACTION_TOPIC, 0, 0), (TRANSACTION_TOPIC, 0, 1))
+    assert summary.transactions_sent == 2
+    assert reconcile(account.settings, account.client).quarantined_transactions == 2
 
 
 def test_everything_predicted_is_complete(account):

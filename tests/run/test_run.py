@@ -20,6 +20,7 @@ from PIL import Image
 from shop import change
 from stream_files import records
 from students import at_the_door, labelled_past, own_probabilities, predicted, saved, students_pipeline, students_rows
+from zips import small_model
 
 from fraudstream.kafka.client import recreate_topics
 from fraudstream.schemas import BROWSING_TOPIC, TOPICS, TRANSACTION_TOPIC
@@ -163,18 +164,33 @@ def test_the_notebook_of_task_3_shows_the_count_and_its_chart_is_kept(finished, 
     assert Image.open(finished.output / "successful_transactions.png").size[0] > 300
 
 
-def test_a_notebook_that_fails_fails_the_run(broker, shop_dir, students_model, tmp_path):
-    data = shutil.copytree(shop_dir, tmp_path / "data")
-    with (data / "product.csv").open("a+") as file:
-        file.seek(0)
-        twice = file.readlines()[1]
-        file.write(twice)
-    ended = run(tmp_path / "output", data, students_model, broker)
-    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (
-        1,
-        "FraudstreamError: A2B-Task2_spark_streaming.ipynb stopped: DataError: product.csv: id "
-        f"{twice.split(',')[0]} stands in several rows. Keep one row of each.",
-    )
+def test_a_notebook_that_fails_fails_the_run(broker, shop_dir, tmp_path):
+    model = small_model(tmp_path / "my_ML_model.zip")  # fit by its metadata, without any trees
+    ended = run(tmp_path / "output", shop_dir, model, broker)
+    assert ended.returncode == 1
+    assert "FraudstreamError: A2B-Task2_spark_streaming.ipynb stopped: " in ended.stderr
     assert not (tmp_path / "output" / "summary.json").exists()
     notebook = nbformat.read(tmp_path / "output" / "notebooks" / "A2B-Task2_spark_streaming.ipynb", as_version=4)
     assert "error" in {output.output_type for cell in notebook.cells for output in cell.get("outputs", [])}
+
+
+def test_files_that_do_not_fit_are_refused_before_anything_starts(broker, shop_dir, tmp_path):
+    data = shutil.copytree(shop_dir, tmp_path / "data")
+    change(data / "new_browsing_behaviour.csv", "customer_id", lambda number: f"C-{number}")
+    ended = run(tmp_path / "output", data, small_model(tmp_path / "my_ML_model.zip"), broker)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert re.fullmatch(
+        r"DataError: new_browsing_behaviour.csv, row 1: customer_id 'C-\d+' is not a whole number like 3886 "
+        r"\(3,000 of 3,000 rows\). Correct the files, or continue with --tolerate\.",
+        line,
+    )
+    assert not (tmp_path / "output" / "notebooks").exists()
+
+
+def test_many_imputed_values_are_in_the_first_and_the_last_line_of_the_result(finished):
+    summary, lines = finished.summary, [line.strip() for line in finished.printed.splitlines()]
+    said = f"{summary['imputed']} of {summary['predicted']} predictions on imputed values ("
+    (first,) = (line for line in lines if line.startswith("All accounted for"))
+    assert said in first
+    assert lines[-1].startswith(said)

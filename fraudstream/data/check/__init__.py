@@ -1,5 +1,6 @@
-"""A look at a data folder before a run: each file is scanned once, the report names what does not fit."""
+"""The check of a data folder before a run: each file is read once, and what does not fit is named with its row."""
 
-from fraudstream.data.check.report import report_files
+from fraudstream.data.check.report import report_files, require_files
+from fraudstream.data.check.verdict import TOLERATED_SHARE
 
-__all__ = ["report_files"]
+__all__ = ["TOLERATED_SHARE", "report_files", "require_files"]

@@ -1,4 +1,4 @@
-"""Make the shop's data: every CSV file of the assignment, byte for byte the same for the same scale and seed."""
+"""Generate the shop's data: every CSV file of the assignment, the same bytes for the same scale and seed."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ SCALES = (0.01, 20.0)
 
 
 def generate(data_dir: Path, scale: float = 1.0, seed: int = 42, progress: bool = True) -> dict[str, int]:
-    """Write all files into data_dir (made if need be) and return file name -> number of rows.
+    """Write all files into data_dir (created if missing) and return file name -> number of rows.
 
-    scale 1: 300,000 past and 100,000 new browsing rows. Where exactly these files are already, nothing is written.
-    Raises SettingsError for an impossible scale or seed, DataError when a file that is not the generator's own stands
-    in the way, OutputError when the folder cannot be written; in each case no file was touched.
+    scale 1: 300,000 past and 100,000 new browsing rows. If exactly these files exist already, nothing is written.
+    Raises SettingsError for an impossible scale or seed, DataError if a file that the generator did not write is in
+    the way, OutputError when the folder cannot be written; in each case no file was touched.
     """
     if not SCALES[0] <= scale <= SCALES[1]:
         low, high = SCALES
@@ -31,7 +31,7 @@ def generate(data_dir: Path, scale: float = 1.0, seed: int = 42, progress: bool 
             return _generate(data_dir, float(scale), seed, progress)
     except OSError as error:
         raise OutputError(
-            f"{data_dir}: the data cannot be written there ({error.strerror or error}). Free some space or mend its "
+            f"{data_dir}: the data cannot be written there ({error.strerror or error}). Free some space or fix its "
             "permissions, or choose another folder with --data-dir."
         ) from error
 

@@ -16,7 +16,7 @@ DEVICES = (("Android", 72), ("iOS", 28))
 
 
 def browsing(rng: np.random.Generator, period: Period, purchases: pd.DataFrame) -> pd.DataFrame:
-    """All events of a period in the order of time, period.rows of them.
+    """All events of a period, sorted by time: period.rows of them.
 
     session (number; the first ones are the purchases, row by row), event_type, traffic_source, device_type (text),
     browsed_at (calendar ms), customer (position in customers).
@@ -50,7 +50,7 @@ def checkouts(events: pd.DataFrame) -> np.ndarray:
 
 
 def _around_checkouts(rng: np.random.Generator, events: Events, purchases: pd.DataFrame, period: Period) -> np.ndarray:
-    """Shop times: each session ends in its checkout, but for what a few still look at afterwards."""
+    """Shop times: each session ends with its checkout; a few continue browsing afterwards."""
     checkout = purchases["checkout"].to_numpy()
     wanted = purchases["length_ms"].to_numpy()
     fits = wanted < checkout
@@ -78,7 +78,7 @@ def _total_of_session(events: Events, passed: np.ndarray) -> np.ndarray:
 
 
 def _lookers(rng: np.random.Generator, period: Period, buying_ms: np.ndarray) -> tuple[Events, np.ndarray]:
-    """Sessions without purchase, and shop times of their events: they fill the hours that have rows to spare."""
+    """Sessions without purchase, and shop times of their events: they fill the hours that lack rows."""
     missing = period.rows - len(buying_ms)
     events = walk(rng, no_purchase(rng, missing // 3 + 50))
     events = _cut(events, missing)
@@ -96,14 +96,14 @@ def _lookers(rng: np.random.Generator, period: Period, buying_ms: np.ndarray) ->
 
 
 def _cut(events: Events, rows: int) -> Events:
-    """The first so many events; the last session may lose its end."""
+    """The first ``rows`` events; the last session may be cut."""
     session, code = events.session[:rows], events.code[:rows]
     last = np.append(events.last[: session[-1]], rows - 1)
     return Events(session, code, last)
 
 
 def _visitors(rng: np.random.Generator, size: int, purchases: pd.DataFrame) -> np.ndarray:
-    """Who only looks: customers who buy at another time."""
+    """Customers of sessions without a purchase: they buy at another time."""
     return purchases["customer"].to_numpy()[rng.integers(0, len(purchases), size)]
 
 

@@ -1,4 +1,4 @@
-"""What is bought, paid and shipped: the transaction of each purchase."""
+"""The transaction of each purchase: cart, payment and shipment."""
 
 import numpy as np
 import pandas as pd
@@ -7,14 +7,14 @@ from fraudstream.data.generate import draw, places
 from fraudstream.data.generate.profiles import FEES, FRAUDS, HONEST, METHODS, Profile
 
 PROMO_CODES = ("WEEKENDSERU", "WEEKENDMANTAP", "LIBURDONG", "BUYMORE", "AZ2022", "SC2022", "XX2022", "STARTUP")
-SALE_PERMILLE = 150  # products sold at a tenth off
+SALE_PERMILLE = 150  # products sold with a 10 % discount
 PROFILES = {**HONEST, **FRAUDS}
 
 
 def transactions(
     rng: np.random.Generator, purchases: pd.DataFrame, customers: pd.DataFrame, products: pd.DataFrame
 ) -> pd.DataFrame:
-    """transactions.csv's columns, all but created_at, transaction_id and session_id: text or int, one row a purchase.
+    """transactions.csv's columns, all but created_at, transaction_id and session_id: text or int, one row per purchase.
 
     total_amount = sum(item_price * quantity) - promo_amount + shipment_fee, in whole rupiah.
     """
@@ -35,7 +35,7 @@ class _Catalogue:
         self.by_price = np.argsort(self.prices, kind="stable")
 
     def choose(self, rng: np.random.Generator, prices: tuple[int, int], size: int) -> np.ndarray:
-        """Positions of products between two permille of the price list; over the whole of it, by popularity."""
+        """Positions of products between two permille of the price list; over the whole list, by popularity."""
         if prices == (0, draw.THOUSAND):
             return draw.pick(rng, self.popularity, size)
         low, high = (len(self.ids) * permille // draw.THOUSAND for permille in prices)

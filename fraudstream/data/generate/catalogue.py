@@ -1,4 +1,4 @@
-"""What the shop sells: 170 categories, and products with a long tail of popularity."""
+"""The shop's catalogue: 170 categories, and products with a long tail of popularity."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pandas as pd
 from fraudstream.data.generate import draw, words
 from fraudstream.schemas import CATEGORY, PRODUCT
 
-IDS_PER_PRODUCT = 9  # ids have gaps: products that are no longer sold
+IDS_PER_PRODUCT = 9  # ids have gaps, left by products that are no longer sold
 MEDIAN_PRICE = 170_000  # rupiah
 PRICE_SIGMA = 0.75
 PRICES = (9_000, 2_400_000)
@@ -56,13 +56,13 @@ def products(rng: np.random.Generator, category: pd.DataFrame, size: int) -> pd.
 
 
 def _kinds(rng: np.random.Generator, categories_: int, size: int) -> np.ndarray:
-    """The category's position for each product: first one of every category, then more of the crowded ones."""
+    """The category's position for each product: one of every category first, then more of the large ones."""
     crowded = 1000 // (1 + rng.permutation(categories_) // 4)
     return np.concatenate([rng.permutation(categories_), draw.pick(rng, crowded, size - categories_)])
 
 
 def _with_relisted(rng: np.random.Generator, products_: pd.DataFrame, keep: int) -> pd.DataFrame:
-    """Some products, none of the first ones, take over what another is called and looks like: names are not unique."""
+    """Some products, none of the first, get another's name and looks: names are not unique."""
     relisted = draw.chance(rng, words.RELISTED_PERMILLE, len(products_)) & (np.arange(len(products_)) >= keep)
     models = rng.integers(0, len(products_), len(products_))[relisted]
     same = ["gender", "baseColour", "productDisplayName", "category_id"]

@@ -24,7 +24,7 @@ MONDAY_MS = 4 * DAY_MS  # 1970-01-05
 
 @dataclass(frozen=True)
 class Period:
-    """A stretch of the calendar that holds a number of browsing rows: the past, or the new stream."""
+    """A span of the calendar with a number of browsing rows: the past or the new stream."""
 
     start_ms: int
     rows: int
@@ -35,7 +35,7 @@ class Period:
 
     @cached_property
     def _knots(self) -> tuple[np.ndarray, np.ndarray]:
-        """Whole hours as calendar ms and as shop ms: inside an hour both run evenly."""
+        """Whole hours as calendar ms and as shop ms: within an hour both advance evenly."""
         end_ms = self.start_ms + self.length_ms
         first_hour = self.start_ms // HOUR_MS + 1
         hours = [hour * HOUR_MS for hour in range(first_hour, -(-end_ms // HOUR_MS))]
@@ -54,7 +54,7 @@ class Period:
         return _interpolate(shop_ms, shop, calendar)
 
     def to_shop_time(self, calendar_ms: np.ndarray) -> np.ndarray:
-        """Shop time (int64, ms) of calendar times; those outside the period become its nearest end."""
+        """Shop time (int64, ms) of calendar times; times outside the period become its nearest end."""
         calendar, shop = self._knots
         return _interpolate(np.clip(calendar_ms, calendar[0], calendar[-1]), calendar, shop)
 

@@ -1,4 +1,4 @@
-"""Who buys: people with names, ages, homes, and very different appetites."""
+"""The customers: names, ages, homes, and how much each of them buys."""
 
 import re
 
@@ -17,7 +17,7 @@ AGES_DAYS = (12 * 365, 70 * 365)
 JOIN_AGE_DAYS = 10 * 365  # nobody joins younger than that
 JOIN_YEARS = ((2016, 13), (2017, 25), (2018, 26), (2019, 18), (2020, 10), (2021, 5), (2022, 3))
 WOMEN_PERMILLE = 640
-RECENT_PERMILLE = 60  # joined in the weeks before the past begins, or while it runs
+RECENT_PERMILLE = 60  # joined in the weeks before the past begins, or during it
 FRESH_PERMILLE = 25  # joined in the days before the new stream: they have no past purchase
 RECENT_DAYS = 60
 FRESH_DAYS = 5
@@ -65,7 +65,7 @@ def customers(rng: np.random.Generator, seed: int, size: int, past_start_ms: int
 
 
 def _names(rng: np.random.Generator, seed: int, woman: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last names out of a pool of Indonesian ones."""
+    """First and last names from a pool of Indonesian names."""
     faker = Faker("id_ID", use_weighting=False)
     faker.seed_instance(seed)
     women, men, last = (

@@ -8,7 +8,7 @@ THOUSAND = 1000
 
 
 def generator(seed: int, part: int) -> np.random.Generator:
-    """The random numbers of one part of the shop; parts do not disturb each other."""
+    """The random generator of one part of the shop: a change to one part leaves the others unchanged."""
     return np.random.Generator(np.random.PCG64([seed, part]))
 
 
@@ -19,13 +19,13 @@ def pick(rng: np.random.Generator, weights: Sequence[int] | np.ndarray, size: in
 
 
 def one_of(rng: np.random.Generator, weighted: Sequence[tuple[object, int]], size: int) -> np.ndarray:
-    """Values (object) out of pairs of a value and its weight."""
+    """Values (object) drawn from pairs of a value and its weight."""
     values = np.array([value for value, _ in weighted], dtype=object)
     return values[pick(rng, [weight for _, weight in weighted], size)]
 
 
 def chance(rng: np.random.Generator, permille: int | np.ndarray, size: int) -> np.ndarray:
-    """True (bool) in so many of a thousand cases."""
+    """True (bool) in ``permille`` of a thousand cases."""
     return rng.integers(0, THOUSAND, size) < permille
 
 

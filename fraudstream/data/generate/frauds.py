@@ -1,4 +1,4 @@
-"""When frauds happen, and of which kind: bursts spread over the whole period."""
+"""Times and kinds of the frauds: bursts spread over the whole period."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ MINUTE_MS = 60_000
 
 
 def fraud_numbers(purchases: int) -> dict[str, int]:
-    """How many frauds of each kind, at least one of each."""
+    """Number of frauds of each kind, at least one of each."""
     total = purchases * FRAUD_PERMILLE / draw.THOUSAND
     weights = sum(profile.share for profile in FRAUDS.values())
     return {kind: max(1, round(total * profile.share / weights)) for kind, profile in FRAUDS.items()}

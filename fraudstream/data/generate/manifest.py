@@ -1,4 +1,4 @@
-"""Which files in the data folder are the generator's own: only those may it ever replace."""
+"""The list of files that the generator wrote: it never replaces any other."""
 
 import hashlib
 import json
@@ -11,12 +11,12 @@ from fraudstream.schemas import FILES
 
 NAME = ".generated.json"
 BLOCK_BYTES = 1 << 20
-EDITION = 1  # goes up whenever the same scale and seed give other bytes
+EDITION = 1  # increased whenever the same scale and seed give different bytes
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was written: file name -> sha256 and number of rows, and what it was made from.
+    """The files written (name -> sha256 and number of rows), and the scale and seed they were made from.
 
     replaced: the hashes of the files before, while they are being replaced (a killed run leaves some of each).
     """
@@ -32,14 +32,14 @@ class Manifest:
         return (self.scale, self.seed, self.edition) == (scale, seed, EDITION)
 
     def save(self, data_dir: Path) -> None:
-        """Write it beside the files it names, whole or not at all."""
+        """Write the manifest into the files' folder, atomically."""
         partial = data_dir / f"{NAME}.partial"
         partial.write_bytes(json.dumps(asdict(self), indent=1).encode() + b"\n")
         partial.replace(data_dir / NAME)
 
 
 def load(data_dir: Path) -> Manifest | None:
-    """The folder's manifest, or None where the generator never wrote. Raises DataError when it cannot be read."""
+    """The folder's manifest, or None if the generator never wrote there. Raises DataError if it cannot be read."""
     path = data_dir / NAME
     if not path.is_file():
         return None
@@ -47,17 +47,17 @@ def load(data_dir: Path) -> Manifest | None:
         return Manifest(**json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
         raise DataError(
-            f"{path}: not as fraudstream wrote it ({error}). Move it and the CSV files beside it away, or remove them."
+            f"{path}: was changed or damaged ({error}). Move it and the CSV files next to it away, or remove them."
         ) from error
 
 
 def is_complete(data_dir: Path, manifest: Manifest) -> bool:
-    """Whether every file is there and as it was written."""
+    """Whether every file exists and is unchanged."""
     return not manifest.replaced and hashes(data_dir) == manifest.files
 
 
 def check_nothing_in_the_way(data_dir: Path, manifest: Manifest | None) -> None:
-    """Raises DataError that names the files in the folder which the generator did not write, or somebody changed."""
+    """Raises DataError with the names of files that the generator did not write, or that were changed since."""
     own = [] if manifest is None else [manifest.files, manifest.replaced]
     present = hashes(data_dir)
     strange = [name for name, digest in present.items() if all(files.get(name) != digest for files in own)]
@@ -65,12 +65,12 @@ def check_nothing_in_the_way(data_dir: Path, manifest: Manifest | None) -> None:
     if strange:
         raise DataError(
             f"{', '.join(strange)} in {data_dir}: not made by fraudstream, or changed since, so not overwritten. "
-            "Nothing was written. Move what is yours away, or choose another folder with --data-dir."
+            "Nothing was written. Move your files away, or choose another folder with --data-dir."
         )
 
 
 def hashes(data_dir: Path) -> dict[str, str]:
-    """File name -> sha256 of those of the shop's files that are there."""
+    """File name -> sha256 of the shop's files in the folder."""
     paths = [data_dir / name for name in FILES]
     return {path.name: _sha256(path) for path in paths if path.exists()}
 

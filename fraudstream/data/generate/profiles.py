@@ -1,4 +1,4 @@
-"""How honest and fraudulent buyers behave: one table, every number in it on purpose.
+"""How honest and fraudulent buyers behave: one table, every number in it chosen.
 
 No single column tells them apart: bookmark buyers walk as straight as a bot, bulk buyers fill their carts as
 resellers do, bargain hunters are new and love promo codes, and a part of each kind of fraud browses like anybody.
@@ -102,7 +102,7 @@ FRAUDS: dict[str, Profile] = {
         careful_permille=70,
         burst=(5, 90),
     ),
-    # somebody else's account: dear goods, sent far away, at night
+    # somebody else's account: expensive goods, sent far away, at night
     "takeover": replace(
         REGULAR,
         share=22,
@@ -122,7 +122,7 @@ FRAUDS: dict[str, Profile] = {
         night=True,
         burst=(4, 200),
     ),
-    # stolen cards tried out on cheap things
+    # stolen cards tested on cheap things
     "card_testing": replace(
         REGULAR,
         share=20,
@@ -141,7 +141,7 @@ FRAUDS: dict[str, Profile] = {
         careful_permille=70,
         burst=(6, 25),
     ),
-    # accounts opened for the sake of a promo code
+    # accounts opened to use a promo code
     "promo_abuse": replace(
         REGULAR,
         share=16,
@@ -160,7 +160,7 @@ FRAUDS: dict[str, Profile] = {
         careful_permille=90,
         burst=(5, 180),
     ),
-    # buys up what is scarce
+    # buys up scarce products
     "reseller": replace(
         REGULAR,
         share=12,

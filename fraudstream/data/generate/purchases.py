@@ -1,4 +1,4 @@
-"""Who buys when, and with which intentions: one row a purchase, before anything is written down."""
+"""The purchases before they become rows: buyer, time and kind, one row per purchase."""
 
 import numpy as np
 import pandas as pd
@@ -8,8 +8,8 @@ from fraudstream.data.generate.clock import Period
 from fraudstream.data.generate.frauds import MINUTE_MS, burst_times, fraud_numbers
 from fraudstream.data.generate.profiles import FRAUDS, HONEST, REGULAR, Profile
 
-PURCHASES, IN_ROWS = 15, 400  # 7.5 in a batch of 200 browsing rows
-FAILED_PROMO_PERMILLE = 90  # tries one more promo code than works
+PURCHASES, IN_ROWS = 15, 400  # 7.5 per batch of 200 browsing rows
+FAILED_PROMO_PERMILLE = 90  # tries one promo code more than it uses
 MAX_STEPS = 450  # and never more than a twentieth of the period's rows
 MAX_MINUTES = 30 * 24 * 60
 
@@ -58,7 +58,7 @@ def _of_kind(
 
 
 def _session(rng: np.random.Generator, profile: Profile, careful: np.ndarray) -> dict[str, np.ndarray]:
-    """steps, looks and length_ms; of the careful ones, as a regular customer's."""
+    """steps, looks and length_ms; for careful frauds, as a regular customer's."""
     size = len(careful)
     columns: dict[str, np.ndarray] = {}
     for who, chosen in ((profile, ~careful), (REGULAR, careful)):

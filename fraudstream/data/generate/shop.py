@@ -29,7 +29,7 @@ class Shop:
 
 
 def build(scale: float, seed: int) -> Shop:
-    """The shop of a size and a seed. Customers grow with the scale, products with its root."""
+    """The shop of a scale and a seed. Customers grow with the scale, products with its square root."""
     past_rows, new_rows = round(PAST_ROWS * scale), round(NEW_ROWS * scale)
     past = Period(NEW_START_MS - past_rows * MEAN_GAP_MS, past_rows)
     new = Period(NEW_START_MS, new_rows)

@@ -14,19 +14,19 @@ SCR, HP, CL, VC, VI, VP, SER, ATC, AP, CO = range(10)
 L3, L2 = (SCR, HP, CL), (VC, VI, VP, SER)
 START = (15, 60, 25)  # weights of L3 for the first event
 
-# weights of the next event inside its level, one row for each event before
+# weights of the next event within its level, one row per previous event
 NEXT_L3 = ((45, 5, 50), (40, 5, 55), (45, 15, 40), (55, 5, 40), (50, 5, 45), (35, 15, 50), (40, 5, 55))
 NEXT_L2 = (
     (20, 60, 8, 12), (35, 20, 20, 25), (20, 55, 10, 15),
     (10, 75, 5, 10), (20, 55, 5, 20), (25, 50, 10, 15), (25, 60, 5, 10),
 )  # fmt: skip
-# how the event before changes the inclination to L2, in per cent: a click leads to looking, an item to scrolling
+# how the previous event changes the inclination to L2, in per cent: a click leads to looking, an item to scrolling
 L2_PERCENT = np.array([120, 150, 160, 60, 55, 60, 90])
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What each session will do, one int64 array a question."""
+    """What each session will do: int64 arrays with one value per session."""
 
     steps: np.ndarray  # L2 and L3 events before the checkout, or at all
     looks: np.ndarray  # permille of steps that are L2
@@ -38,7 +38,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Events:
-    """Events ordered by session, then as they happened."""
+    """Events sorted by session, then by time."""
 
     session: np.ndarray  # position of the session in its plan
     code: np.ndarray  # position in EVENT_TYPES
@@ -46,7 +46,7 @@ class Events:
 
 
 def walk(rng: np.random.Generator, plan: Plan) -> Events:
-    """The events of all sessions: browsing, with products put into the cart on the way, promo codes, the checkout.
+    """The events of all sessions: browsing, with products added to the cart, promo codes and the checkout.
 
     Each event has a rank in its session: browsing step i has 4i, an ATC follows a step at 4i + 1 (the next VI where
     there is one), AP and CO come behind the last step before the checkout at + 2 and + 3.
@@ -92,7 +92,7 @@ def _browse(rng: np.random.Generator, length: np.ndarray, first: np.ndarray, loo
 
 
 def _next_item(browsed: np.ndarray, wish: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """The next VI at or behind each wished position, up to the session's last step; else the wish itself."""
+    """The next VI at or after each wanted position, up to the session's last step; else the position itself."""
     positions = np.where(browsed == VI, np.arange(len(browsed)), len(browsed))
     next_item = np.minimum.accumulate(positions[::-1])[::-1]
     return np.where(next_item[wish] <= last, next_item[wish], wish)
@@ -105,7 +105,7 @@ def _last(session: np.ndarray, code: np.ndarray, buys: np.ndarray) -> np.ndarray
 
 
 def no_purchase(rng: np.random.Generator, size: int) -> Plan:
-    """Sessions that look around and leave, some with a full cart."""
+    """Sessions without a purchase, some with a full cart."""
     none = np.zeros(size, dtype=np.int64)
     adds = np.where(draw.chance(rng, 180, size), 1 + draw.pick(rng, (70, 20, 10), size), 0)
     return Plan(
@@ -119,7 +119,7 @@ def no_purchase(rng: np.random.Generator, size: int) -> Plan:
 
 
 def to_purchase(rng: np.random.Generator, purchases: pd.DataFrame) -> Plan:
-    """The sessions of purchases, row by row; some go on browsing after the checkout."""
+    """The sessions of the purchases, row by row; some continue browsing after the checkout."""
     size = len(purchases)
     later = np.where(draw.chance(rng, 140, size), np.clip(draw.long_tailed(rng, 2.5, 0.7, size), 1, 40), 0)
     columns = {name: purchases[name].to_numpy() for name in ("steps", "looks", "adds", "promo_tries")}

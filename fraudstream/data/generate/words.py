@@ -1,4 +1,4 @@
-"""The words that the catalogue is made of."""
+"""The words of the catalogue."""
 
 # level 1 -> level 2 -> level 3: 170 categories together
 CATEGORIES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -83,7 +83,7 @@ PATTERNS = (
     "Check", "Solid", "Striped", "Printed", "Batik", "Ikat", "Floral", "Classic", "Slim Fit", "Essential", "Washed",
     "Embroidered", "Quilted", "Graphic", "Colorblock", "Textured", "Ribbed", "Heritage", "Light", "Comfort",
 )  # fmt: skip
-# rare names as they break careless readers: quotes, commas, apostrophes
+# rare names that break careless CSV readers: quotes, commas, apostrophes
 ODD_PATTERNS = (
     '"Monsoon" Printed',
     'Fits 15" Laptops,',
@@ -98,10 +98,10 @@ COLOURS = (
     ("Pink", 5), ("Purple", 4), ("Silver", 3), ("Yellow", 2), ("Beige", 2), ("Gold", 2), ("Maroon", 2), ("Orange", 1),
     ("Olive", 1), ("Cream", 1), ("Turquoise Blue", 1), ("Multi", 1),
 )  # fmt: skip
-WOMENS = ("Dress", "Makeup", "Lips", "Nails")  # level 2 of what only women are offered
+WOMENS = ("Dress", "Makeup", "Lips", "Nails")  # level-2 categories only for women
 GENDERS = (("Men", 48), ("Women", 41), ("Unisex", 5), ("Boys", 3), ("Girls", 3))
 SEASONS = (("Summer", 48), ("Fall", 26), ("Winter", 19), ("Spring", 7))
 USAGES = (("Casual", 78), ("Sports", 9), ("Ethnic", 7), ("Formal", 5), ("Party", 1))
 YEARS = ((2015, 3), (2016, 9), (2017, 14), (2018, 19), (2019, 18), (2020, 14), (2021, 10), (2022, 8), (2023, 5))
 RELISTED_PERMILLE = 220  # products that share name, colour and category with another
-EMPTY_PERMILLE = 4  # seasons, years and usages that nobody entered
+EMPTY_PERMILLE = 4  # seasons, years and usages left empty

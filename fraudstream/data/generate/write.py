@@ -1,4 +1,4 @@
-"""Tables to CSV files: all of them, or none."""
+"""Write tables as CSV files: all of them or none."""
 
 import hashlib
 from pathlib import Path
@@ -12,7 +12,7 @@ CHUNK_ROWS = 20_000
 
 
 def write_all(data_dir: Path, files: dict[str, pd.DataFrame], made: Manifest, progress: bool) -> None:
-    """Write every table under a temporary name, and give them their names once all are complete.
+    """Write every table under a temporary name, and rename them once all are complete.
 
     made: scale and seed, to which hashes and rows are added. Whatever of the shop is in the folder is replaced.
     """
@@ -33,7 +33,7 @@ def write_all(data_dir: Path, files: dict[str, pd.DataFrame], made: Manifest, pr
 
 
 def _write(path: Path, name: str, frame: pd.DataFrame, progress: bool) -> str:
-    """Write one table and return its sha256. UTF-8, ``\\n``, quotes only where they are needed.
+    """Write one table and return its sha256. UTF-8, ``\\n``, quotes only where needed.
 
     progress: a bar on a terminal, elsewhere a line.
     """

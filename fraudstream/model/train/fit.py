@@ -1,6 +1,7 @@
 """Fits a random forest and gradient-boosted trees on the past, compares them on its last fifth, saves the better."""
 
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from pyspark import SparkConf
@@ -10,7 +11,7 @@ from pyspark.ml.feature import Imputer, OneHotEncoder, StringIndexer, VectorAsse
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from fraudstream.data import csv_files
+from fraudstream.data.check import require_files
 from fraudstream.data.frames import read_browsing, read_csv, read_labels, read_profiles
 from fraudstream.errors import DataError, Note
 from fraudstream.features import DEFAULTS, FeatureOptions, batch_features
@@ -52,23 +53,29 @@ CLASSIFIERS = {
 }
 
 
-def train(settings: Settings, model_zip: Path | None = None, note: Note = print) -> Path:
+def train(settings: Settings, model_zip: Path | None = None, note: Note = print, *, tolerate: bool = False) -> Path:
     """Trains on ``settings.data_dir``; returns the path of the zip (default: ``settings.model``).
 
-    Writes metrics.json and the plots to the zip's folder. Raises DataError for missing or unusable files.
+    Writes metrics.json and the plots to the zip's folder. ``tolerate``: also with files in which more than one in a
+    hundred values cannot be used. Raises DataError for missing or unusable files.
     """
     target = model_zip or settings.model
-    csv_files.check_files(settings.data_dir, PAST_FILES)  # before Spark takes its time to start
+    for text in require_files(settings.data_dir, PAST_FILES, tolerate=tolerate):  # before Spark takes its time to start
+        note(text)
     spark = _session(settings)
     try:
         examples = labelled_examples(spark, settings.data_dir, FeatureOptions.of(settings)).cache()
         past, recent = split_by_time(examples)
         _require_both_kinds(past, f"the first {TRAIN_SHARE:.0%} of the transactions")
         note(f"Training on {past.count():,} transactions, evaluating on the {recent.count():,} after them.")
+        known = columns_with_values(past)
+        without = [name for name in (*CATEGORIES, *NUMBERS) if name not in known]
+        if without:
+            note(f"Without {', '.join(without)}: no transaction to train on has a value there.")
         fitted: dict[str, PipelineModel] = {}
         scores: dict[str, Evaluation] = {}
         for name in CLASSIFIERS:
-            fitted[name] = pipeline(name).fit(past)
+            fitted[name] = pipeline(name, known).fit(past)
             scores[name] = evaluate(name, fitted[name], recent)
             note(str(scores[name]))
         best = max(scores, key=lambda name: scores[name].area_under_pr or 0)
@@ -124,18 +131,25 @@ def split_by_time(examples: DataFrame) -> tuple[DataFrame, DataFrame]:
     return examples.where(seconds < moment), examples.where(seconds >= moment)
 
 
-def pipeline(classifier: str) -> Pipeline:
-    """Part A's pipeline: index and encode the categories, fill the numbers, assemble, classify.
+def columns_with_values(examples: DataFrame) -> set[str]:
+    """Of CATEGORIES and NUMBERS those with a value in at least one row: Spark's Imputer fails on an empty column."""
+    counts = examples.select(*(F.count(name).alias(name) for name in (*CATEGORIES, *NUMBERS))).first().asDict()
+    return {name for name, count in counts.items() if count}
+
+
+def pipeline(classifier: str, known: Collection[str] = (*CATEGORIES, *NUMBERS)) -> Pipeline:
+    """Part A's pipeline on the columns ``known``: index and encode categories, impute numbers, assemble, classify.
 
     handleInvalid="keep" everywhere: a row with an unknown or missing category is predicted like any other.
     """
-    indexed, encoded = [f"{name}_index" for name in CATEGORIES], [f"{name}_vector" for name in CATEGORIES]
-    filled = [f"{name}_filled" for name in NUMBERS]
+    categories, numbers = ([name for name in names if name in known] for names in (CATEGORIES, NUMBERS))
+    indexed, encoded = [f"{name}_index" for name in categories], [f"{name}_vector" for name in categories]
+    filled = [f"{name}_filled" for name in numbers]
     return Pipeline(
         stages=[
-            StringIndexer(inputCols=list(CATEGORIES), outputCols=indexed, handleInvalid="keep"),
+            StringIndexer(inputCols=categories, outputCols=indexed, handleInvalid="keep"),
             OneHotEncoder(inputCols=indexed, outputCols=encoded, handleInvalid="keep"),
-            Imputer(inputCols=list(NUMBERS), outputCols=filled, strategy="median"),
+            Imputer(inputCols=numbers, outputCols=filled, strategy="median"),
             VectorAssembler(inputCols=filled + encoded, outputCol="features", handleInvalid="keep"),
             CLASSIFIERS[classifier](),
         ]
