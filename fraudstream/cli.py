@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fraudstream.errors import FraudstreamError
+from fraudstream.errors import FraudstreamError, Interrupted
 from fraudstream.kafka import broker as kafka_broker
 from fraudstream.settings import Settings, load_settings
 
@@ -100,7 +100,7 @@ def reset(empty_topics: EmptyTopics = False, wait: Wait = 60) -> None:
     from fraudstream.run.reset import reset
 
     settings = _settings()
-    with hold_output_folder(settings), kafka_broker.stop_broker_afterwards(settings):
+    with hold_output_folder(settings, "reset"), kafka_broker.stop_broker_afterwards(settings, "reset"):
         reset(settings, empty_topics=empty_topics, wait_s=wait)
 
 
@@ -126,7 +126,9 @@ def handin(
 @broker.command()
 def start() -> None:
     """Start the broker unless it is running; returns once it answers."""
-    print(kafka_broker.start(_settings()))
+    settings = _settings()
+    print(kafka_broker.start(settings))
+    kafka_broker.keep(settings)
 
 
 @broker.command()
@@ -146,9 +148,12 @@ def _settings(**given: object) -> Settings:
 
 
 def main() -> None:
-    """Runs a command; a FraudstreamError becomes one line on standard error and exit code 1."""
+    """Runs a command; a FraudstreamError becomes one line on standard error and exit code 1 (130 for Ctrl-C)."""
     try:
         app()
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        sys.exit(130)
     except FraudstreamError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)
