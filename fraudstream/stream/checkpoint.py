@@ -45,7 +45,7 @@ def require_same_topics(checkpoints: AnyPath, client: dict) -> None:
         another = known["cluster"] != found["cluster"]
         what = "another Kafka" if another else "topics that have been deleted and created again since"
         raise OutputError(
-            f"{checkpoints} belong to {what}: Spark would skip messages or read them twice. Start afresh with: "
+            f"{checkpoints} belong to {what}: Spark would skip messages or read them twice. Start over with: "
             "python -m fraudstream reset (it moves the checkpoints and results to earlier/)."
         )
 
@@ -73,6 +73,6 @@ def require_predictions(checkpoints: AnyPath) -> None:
 
 def _gone(checkpoint: AnyPath, gone: AnyPath) -> OutputError:
     return OutputError(
-        f"{checkpoint} has read predictions, but {gone} is gone. Start afresh with: python -m fraudstream reset (it "
+        f"{checkpoint} has read predictions, but {gone} is gone. Start over with: python -m fraudstream reset (it "
         "moves all of them to earlier/)."
     )

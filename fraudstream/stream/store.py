@@ -42,9 +42,9 @@ def write_batch(table: pa.Table, folder: AnyPath, batch_id: int, even_if_empty: 
     written in a directory with a hidden name, which readers ignore, and the directory is renamed once. (For Spark, a
     name that begins with an underscore is hidden only if it has no equals sign.)
 
-    Every writer has a hidden directory of its own. If two write the same batch at once, the rename of one of them fails,
-    because the directory exists and is not empty: it finds the other's file, which is complete, and returns False. The
-    writer that has published the batch removes what killed or slower writers have left of it.
+    Every writer has a hidden directory of its own. If two write the same batch at once, the rename of one of them
+    fails, because the directory exists and is not empty: it finds the other's file, which is complete, and returns
+    False. The writer that has published the batch removes what killed or slower writers have left of it.
 
     On a disk and on HDFS the directory appears at once with its file. An object store has no directories: there the
     rename copies the one object, which appears last, at once and complete. So everywhere a batch is finished when its
