@@ -89,7 +89,8 @@ def run(
     summary = run(settings, empty_topics=empty_topics, wait_s=wait)
     if not summary.complete:
         raise FraudstreamError(
-            f"{summary.lost + summary.unread} transactions are neither predicted nor accounted for: see summary.json."
+            f"{summary.lost + summary.unread} transactions are neither predicted nor accounted for, and "
+            f"{summary.reports_wrong or 0} windows of the reports are wrong: see summary.json."
         )
 
 
