@@ -16,17 +16,21 @@ JSON_OPTIONS = {
 AMBIGUOUS = r"^([\[{\"]|-?[0-9.]+[.E]|true$|false$|-?Infinity$|NaN$)"
 
 
-def in_brackets(text: Column) -> Column:
-    """The message's text as the first of two elements of a list, the second an empty list.
+END = "end of the message 5f1c"
 
-    from_json ignores what follows the first value: only a text that is exactly one value gives a list of exactly two.
+
+def in_brackets(text: Column) -> Column:
+    """The message's text as the first of two elements of a list, the second END.
+
+    from_json ignores what follows the first value: only a text that is exactly one value gives a list of it and END.
     """
-    return F.concat(F.lit("["), text, F.lit(",[]]"))
+    return F.concat(F.lit("["), text, F.lit(f',"{END}"]'))
 
 
 def is_one_value(text: Column) -> Column:
     """Whether ``text`` is exactly one JSON value (boolean; null for null)."""
-    return F.coalesce(F.size(F.from_json(in_brackets(text), "array<string>", JSON_OPTIONS)) == 2, F.lit(False))
+    pair = F.from_json(in_brackets(text), "array<string>", JSON_OPTIONS)
+    return F.coalesce((F.size(pair) == 2) & (F.get(pair, F.lit(1)) == END), F.lit(False))
 
 
 def elements(text: Column) -> Column:
