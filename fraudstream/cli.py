@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fraudstream.errors import FraudstreamError
+from fraudstream.errors import FraudstreamError, Interrupted
 from fraudstream.kafka import broker as kafka_broker
 from fraudstream.settings import Settings, load_settings
 
@@ -95,7 +95,8 @@ def run(
     summary = run(settings, empty_topics=empty_topics, wait_s=wait, tolerate=tolerate)
     if not summary.complete:
         raise FraudstreamError(
-            f"{summary.lost + summary.unread} transactions are neither predicted nor accounted for: see summary.json."
+            f"{summary.lost + summary.unread} transactions are neither predicted nor accounted for, and "
+            f"{summary.reports_wrong or 0} windows of the reports are wrong: see summary.json."
         )
 
 
@@ -106,7 +107,7 @@ def reset(empty_topics: EmptyTopics = False, wait: Wait = 60) -> None:
     from fraudstream.run.reset import reset
 
     settings = _settings()
-    with hold_output_folder(settings), kafka_broker.stop_broker_afterwards(settings):
+    with hold_output_folder(settings, "reset"), kafka_broker.stop_broker_afterwards(settings, "reset"):
         reset(settings, empty_topics=empty_topics, wait_s=wait)
 
 
@@ -132,7 +133,9 @@ def handin(
 @broker.command()
 def start() -> None:
     """Start the broker unless it is running; returns once it answers."""
-    print(kafka_broker.start(_settings()))
+    settings = _settings()
+    print(kafka_broker.start(settings))
+    kafka_broker.keep(settings)
 
 
 @broker.command()
@@ -152,9 +155,12 @@ def _settings(**given: object) -> Settings:
 
 
 def main() -> None:
-    """Runs a command; a FraudstreamError becomes one line on standard error and exit code 1."""
+    """Runs a command; a FraudstreamError becomes one line on standard error and exit code 1 (130 for Ctrl-C)."""
     try:
         app()
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        sys.exit(130)
     except FraudstreamError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)

@@ -10,6 +10,10 @@ class FraudstreamError(Exception):
     """Base of all errors: the command line prints it as one line and exits with code 1."""
 
 
+class Interrupted(FraudstreamError):
+    """The user ended the command (Ctrl-C): exit code 130."""
+
+
 class SettingsError(FraudstreamError):
     """A setting has an invalid value."""
 
@@ -31,4 +35,4 @@ class RuntimeMissingError(FraudstreamError):
 
 
 class OutputError(FraudstreamError):
-    """The output folder holds results of another run, or cannot be written."""
+    """The output folder holds results of another run, is in use, or cannot be written."""

@@ -93,6 +93,11 @@ class HadoopPath:
         with self._hadoop() as (files, path):
             files.delete(path, False)
 
+    def rmdir(self) -> None:
+        """Deletes an empty folder."""
+        with self._hadoop() as (files, path):
+            files.delete(path, False)
+
     def read_bytes(self) -> bytes:
         with self._hadoop() as (files, path):
             stream = files.open(path)

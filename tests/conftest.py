@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from fraudstream.data.generate import generate
 from fraudstream.kafka import broker as embedded
+from fraudstream.kafka.client import client_options, recreate_topics
 from fraudstream.runtime.spark import STREAM_OPTIONS, engine_options
 from fraudstream.settings import PROJECT, Settings, load_settings
 
@@ -110,3 +111,24 @@ def train_small(data_dir: Path, model_dir: Path, output_dir: Path) -> None:
     command = [sys.executable, "-c", TRAIN_SMALL]
     done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def ours(settings):
+    """Settings of a running broker with empty topics."""
+    embedded.start(settings)
+    try:
+        recreate_topics(client_options(settings))
+        yield settings
+    finally:
+        embedded.stop(settings)
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Settings of another project, whose broker is not running yet."""
+    settings = load_settings(output_dir=tmp_path / "other", bootstrap_servers="")
+    try:
+        yield settings
+    finally:
+        embedded.stop(settings)

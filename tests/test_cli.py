@@ -135,8 +135,9 @@ def test_a_model_that_is_no_zip_is_named(shop):
 
 def test_a_kafka_that_does_not_answer_is_named(shop):
     assert shop.refuses("run", "--wait", "1", KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1") == (
-        "BrokerError: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1: no Kafka answers there after 1 s. Start it, correct the "
-        "address (or KAFKA_SECURITY_PROTOCOL, where it encrypts), or leave the setting empty for the embedded broker.\n"
+        "BrokerError: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1: no answer from Kafka within 1 s. Start it, correct the "
+        "address (or KAFKA_SECURITY_PROTOCOL, if it uses encryption), or leave the setting empty for the embedded "
+        "broker.\n"
     )
 
 

@@ -255,8 +255,8 @@ def test_reset_moves_results_aside_where_they_are(tmp_path, broker):
     (time_,) = [path.name for path in (tmp_path / "disk" / "earlier").iterdir()]
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines()[-2:] == [
-        f"What the last replay left is in viewfs://site/shop/earlier/{time_} now.",
-        f"What the last replay left is in {tmp_path}/output/earlier/{time_} now.",
+        f"The results of the last replay have moved to viewfs://site/shop/earlier/{time_}.",
+        f"The results of the last replay have moved to {tmp_path}/output/earlier/{time_}.",
     ]
     assert sorted(path.name for path in (tmp_path / "disk").iterdir()) == ["earlier"]
     moved = ["checkpoints", "predictions", "predictions/batch_id=0"]

@@ -1,4 +1,4 @@
-"""Everything that speaks to Kafka: the client's options and topics, security, reading a topic.
+"""Access to Kafka: client options and topics, security, reading a topic.
 
-``broker`` is the embedded one, which the project starts where no other Kafka is named.
+``broker`` is the embedded one, which the project starts when no external Kafka is set.
 """

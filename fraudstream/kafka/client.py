@@ -1,6 +1,5 @@
-"""What every client of Kafka needs: the address, once it answers, the common options, the topics."""
+"""For every client of Kafka: the address once it answers, the common options, and the topics."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,71 +15,82 @@ from kafka.errors import (
     for_code,
 )
 
-from fraudstream.errors import BrokerError, Note, SettingsError
+from fraudstream.errors import BrokerError, Note
 from fraudstream.kafka import probe
 from fraudstream.kafka.broker import config, server
-from fraudstream.kafka.security import client_security
+from fraudstream.kafka.cluster import AnotherClusterError, ClientOptions, Cluster, cluster_of
+from fraudstream.kafka.security import SETTING, client_security, external_address
 from fraudstream.schemas import TOPICS
 from fraudstream.settings import Settings
 
-SETTING = "KAFKA_BOOTSTRAP_SERVERS"
-ADDRESS = r"[^\s,]+:\d+(,[^\s,]+:\d+)*"
 TOPIC_LIMIT_S = 30
 THERE = (NoError, TopicAlreadyExistsError)
+
+# address of an external Kafka -> the cluster that answered there when this process asked last
+_answered: dict[str, str] = {}
 
 
 def bootstrap(settings: Settings, note: Note = print, wait_s: float = 60) -> str:
     """The address of the Kafka to use, host:port[,host:port], once it answers.
 
-    The embedded broker is started where it does not run; another one is waited for, with a note every ten seconds.
-    Raises BrokerError when it does not answer within wait_s seconds, SettingsError for a malformed address.
+    Starts the embedded broker if it is not running; waits for an external Kafka, with a note every ten seconds.
+    Raises BrokerError if it does not answer within wait_s seconds, SettingsError for a malformed address.
     """
     if settings.embedded_broker:
         return server.start(settings, note)
-    address = settings.bootstrap_servers
-    if not re.fullmatch(ADDRESS, address):
-        raise SettingsError(f"{SETTING}={address!r}: expected host:port[,host:port].")
-    security = client_security(settings)
-    if probe.cluster_id(address, **security):
+    address, security = external_address(settings), client_security(settings)
+
+    def answers() -> bool:
+        found = probe.cluster_id(address, **security)
+        if found:
+            _answered[address] = found
+        return found is not None
+
+    if answers():
         return address
     note(f"Waiting up to {wait_s:.0f} s for Kafka at {address} ({SETTING}) ...")
 
     def still_waiting(seconds: float) -> None:
-        note(f"Kafka at {address} does not answer yet, {seconds:.0f} s.")
+        note(f"Kafka at {address} has not answered for {seconds:.0f} s.")
 
-    if not probe.wait_for(lambda: probe.cluster_id(address, **security) is not None, wait_s, still_waiting):
+    if not probe.wait_for(answers, wait_s, still_waiting):
         raise BrokerError(
-            f"{SETTING}={address}: no Kafka answers there after {wait_s:.0f} s. Start it, correct the address "
-            "(or KAFKA_SECURITY_PROTOCOL, where it encrypts), or leave the setting empty for the embedded broker."
+            f"{SETTING}={address}: no answer from Kafka within {wait_s:.0f} s. Start it, correct the address "
+            "(or KAFKA_SECURITY_PROTOCOL, if it uses encryption), or leave the setting empty for the embedded broker."
         )
     note(f"Kafka answers at {address}.")
     return address
 
 
-def client_options(settings: Settings) -> dict[str, Any]:
-    """Options that producer, consumer and admin client of kafka-python and kafka3 share: bootstrap_servers, security.
+def client_options(settings: Settings) -> ClientOptions:
+    """Options that the clients of kafka-python and kafka3 share: bootstrap_servers and security, as a dict.
 
-    Raises BrokerError if the embedded broker was never started, SettingsError for half of what security needs.
+    Its attribute ``cluster`` is the cluster that they lead to. Raises BrokerError if the embedded broker was never
+    started, SettingsError if the settings of a secured Kafka are incomplete.
     """
-    address = settings.bootstrap_servers or config.address(settings.broker_dir)
+    address = config.address(settings.broker_dir) if settings.embedded_broker else external_address(settings)
     if not address:
-        raise BrokerError(f"Kafka was never started in {settings.broker_dir}: python -m fraudstream broker start.")
-    return {"bootstrap_servers": address.split(","), **client_security(settings)}
+        raise BrokerError(
+            f"Kafka was never started in {settings.broker_dir}. Start the broker (python -m fraudstream broker start)."
+        )
+    options = {"bootstrap_servers": address.split(","), **client_security(settings)}
+    return ClientOptions(options, Cluster(settings, _answered.get(address)))
 
 
 def ensure_topics(client: dict[str, Any]) -> None:
-    """Creates the project's topics where they are missing, and waits until they can be used.
+    """Creates the project's topics if they are missing, and waits until they can be used.
 
-    ``client``: what ``client_options`` gives.
+    ``client``: the result of ``client_options``. Topics that exist need no right to create any.
 
-    Partitions and copies are as many as Kafka's own defaults say (num.partitions, default.replication.factor): a
-    cluster has more of both than the embedded broker, and nothing here needs to know. Brokers that are still starting
-    are waited for. Others may do the same at the same moment. Raises BrokerError.
+    Kafka's own defaults (num.partitions, default.replication.factor) determine the number of partitions and replicas:
+    a cluster has more of both than the embedded broker, and nothing here depends on them. Waits for brokers that are
+    still starting. Several processes may call this at once. Raises BrokerError.
     """
     failed: dict[str, str] = {}
 
     def created() -> bool:
-        answers = admin.create_topics(list(TOPICS), raise_errors=False)["topics"]
+        missing = sorted(set(TOPICS) - set(admin.list_topics()))
+        answers = admin.create_topics(missing, raise_errors=False)["topics"] if missing else []
         errors = {topic["name"]: for_code(topic["error_code"]) for topic in answers}
         failed.clear()
         failed.update({name: error.__name__ for name, error in errors.items() if error not in THERE})
@@ -89,7 +99,10 @@ def ensure_topics(client: dict[str, Any]) -> None:
     with _admin(client) as admin:
         probe.wait_for(created, TOPIC_LIMIT_S, lambda waited: None)
         for name, error in failed.items():
-            raise BrokerError(f"Kafka at {_address(client)} does not create topic {name}: {error}.")
+            raise BrokerError(
+                f"Kafka at {_address(client)} refuses to create topic {name} ({error}). Ask its administrator for the "
+                "topic, or for the right to create it."
+            )
         admin.wait_for_topics(TOPICS, timeout_ms=TOPIC_LIMIT_S * 1000)
 
 
@@ -100,17 +113,17 @@ def recreate_topics(client: dict[str, Any]) -> None:
             error = for_code(topic["error_code"])
             if error not in (NoError, UnknownTopicOrPartitionError):
                 raise BrokerError(
-                    f"Kafka at {_address(client)} does not delete topic {topic['name']}: {error.__name__}."
+                    f"Kafka at {_address(client)} refuses to delete topic {topic['name']} ({error.__name__})."
                 )
         if not probe.wait_for(lambda: not set(TOPICS) & set(admin.list_topics()), TOPIC_LIMIT_S, lambda waited: None):
             raise BrokerError(
-                f"Kafka at {_address(client)} has not deleted {', '.join(TOPICS)} after {TOPIC_LIMIT_S} s."
+                f"Kafka at {_address(client)} did not delete {', '.join(TOPICS)} within {TOPIC_LIMIT_S} s."
             )
     ensure_topics(client)
 
 
 def end_offsets(client: dict[str, Any], topic: str) -> dict[int, int]:
-    """Partition -> the offset that its next message will have. Raises BrokerError, also for an unknown topic."""
+    """Partition -> the offset of its next message. Raises BrokerError, also for an unknown topic."""
     with _admin(client) as admin:
         described = admin.describe_topics([topic])[0]
         if described["error_code"]:
@@ -125,12 +138,43 @@ def end_offsets(client: dict[str, Any], topic: str) -> dict[int, int]:
     return {partition.partition: end.offset for partition, end in sorted(found.items())}
 
 
+def identity(client: dict[str, Any]) -> dict[str, str]:
+    """Identity of these very topics: "cluster" -> its id, topic -> its id, which no other topic ever has.
+
+    Raises BrokerError, also for an unknown topic.
+    """
+    with _admin(client) as admin:
+        described = admin.describe_topics(list(TOPICS))
+        for topic in described:
+            if topic["error_code"]:
+                error = for_code(topic["error_code"]).__name__
+                raise BrokerError(f"Kafka at {_address(client)}, topic {topic['name']}: {error}.")
+        topics = {topic["name"]: str(topic["topic_id"]) for topic in described}
+        return {"cluster": admin.describe_cluster()["cluster_id"], **topics}
+
+
+def other_cluster(client: dict[str, Any]) -> str | None:
+    """Why the Kafka that answers at the address is not ours, in one clause; None if it is, or if none answers."""
+    security = {name: value for name, value in client.items() if name != "bootstrap_servers"}
+    found = probe.cluster_id(_address(client), **security)
+    try:
+        cluster_of(client).require(found)
+    except AnotherClusterError as error:
+        return error.args[0] if found else None
+    return None
+
+
 @contextmanager
 def _admin(client: dict[str, Any]) -> Iterator[KafkaAdminClient]:
-    """An admin client whose errors become BrokerError with the address."""
+    """An admin client of our own cluster; its errors become BrokerError with the address."""
     try:
         with KafkaAdminClient(**client, bootstrap_timeout_ms=10_000) as admin:
+            cluster_of(client).require(admin.describe_cluster()["cluster_id"])
             yield admin
+    except AnotherClusterError as error:
+        raise BrokerError(
+            f"Kafka at {_address(client)}: {error.args[0]}. Run this cell again to look for ours."
+        ) from error
     except KafkaError as error:
         raise BrokerError(f"Kafka at {_address(client)}: {error}") from error
 

@@ -1,7 +1,7 @@
-"""Import this before kafka3, and kafka3 imports on Python 3.10 to 3.13 alike.
+"""Import this before kafka3, so that kafka3 can be imported on Python 3.10 to 3.13.
 
-kafka3 3.0.0 carries a copy of six from before Python 3.12, which dropped the import hook behind its ``six.moves``.
-The six of today stands in under that name; on older Pythons it is the same module for the same purpose.
+kafka3 3.0.0 contains an old copy of six; Python 3.12 dropped the import hook behind its ``six.moves``. The current six
+replaces it under that name; on older Pythons it is the same module for the same purpose.
 """
 
 import sys

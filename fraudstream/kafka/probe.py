@@ -1,4 +1,4 @@
-"""Asks a Kafka for its metadata: an open port alone does not say that it answers."""
+"""Ask a Kafka for its metadata: an open port alone does not prove that Kafka answers."""
 
 import logging
 import socket
@@ -13,37 +13,37 @@ from kafka.errors import KafkaError
 from fraudstream.errors import BrokerError
 
 ASK_AGAIN_S = 0.1
-# no second try can succeed, but kafka-python tries again, and says why in its log only
+# no retry can succeed, but kafka-python retries, and gives the reason in its log only
 REFUSALS = {
-    "Authentication failed": "it does not know this name and password (KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, "
-    "KAFKA_SASL_MECHANISM)",
-    "CERTIFICATE_VERIFY_FAILED": "nobody we trust has signed its certificate (KAFKA_SSL_CAFILE)",
+    "Authentication failed": "refused the connection: unknown user or wrong password (KAFKA_SASL_USERNAME, "
+    "KAFKA_SASL_PASSWORD, KAFKA_SASL_MECHANISM)",
+    "CERTIFICATE_VERIFY_FAILED": "has a certificate not signed by a trusted authority (KAFKA_SSL_CAFILE)",
 }
 
 
 def cluster_id(address: str, **options: Any) -> str | None:
     """The id of the cluster that answers at host:port[,host:port]; None if none answers within five seconds.
 
-    ``options`` are further ones of the client. Raises BrokerError when one answers and refuses us, or we refuse it.
+    ``options``: further options of the client. Raises BrokerError if either side refuses the other.
     """
     if not any(_port_is_open(server) for server in address.split(",")):
         return None
-    with quiet_kafka() as said:
+    with quiet_kafka() as logged:
         try:
             admin = KafkaAdminClient(bootstrap_servers=address.split(","), bootstrap_timeout_ms=5000, **options)
             with admin:
                 cluster = admin.describe_cluster()
         except KafkaError as error:
             for sign, reason in REFUSALS.items():
-                if any(sign in line for line in said):
-                    raise BrokerError(f"Kafka at {address} and we do not come together: {reason}.") from error
+                if any(sign in line for line in logged):
+                    raise BrokerError(f"Kafka at {address} {reason}.") from error
             return None
     ready = any(not broker.get("is_fenced") for broker in cluster["brokers"])
     return cluster["cluster_id"] if ready else None
 
 
 def wait_for(condition: Callable[[], bool], limit_s: float, every_10_s: Callable[[float], object]) -> bool:
-    """Whether condition comes true within limit_s seconds; every_10_s is told the seconds waited."""
+    """Whether condition becomes true within limit_s seconds; every_10_s is called with the seconds waited."""
     began = time.monotonic()
     next_note = 10.0
     while not condition():
@@ -57,8 +57,8 @@ def wait_for(condition: Callable[[], bool], limit_s: float, every_10_s: Callable
     return True
 
 
-class _Said(logging.Handler):
-    """Keeps the messages that come by."""
+class _Logged(logging.Handler):
+    """Keeps the text of every log record."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,17 +70,17 @@ class _Said(logging.Handler):
 
 @contextmanager
 def quiet_kafka() -> Iterator[list[str]]:
-    """Kafka-python logs each refused connection as an error; while we wait, our own note says it better.
+    """Diverts kafka-python's log, in which each refused connection is an error, into the list that it yields.
 
-    Gives the list that its messages go to meanwhile.
+    While we wait, our own note is the better message.
     """
-    logger, said = logging.getLogger("kafka"), _Said()
+    logger, logged = logging.getLogger("kafka"), _Logged()
     propagate, logger.propagate = logger.propagate, False
-    logger.addHandler(said)
+    logger.addHandler(logged)
     try:
-        yield said.lines
+        yield logged.lines
     finally:
-        logger.removeHandler(said)
+        logger.removeHandler(logged)
         logger.propagate = propagate
 
 

@@ -1,21 +1,47 @@
-"""Who we are to a Kafka that asks, and how the way there is encrypted: the same settings for all three clients."""
+"""Address, encryption and authentication of an external Kafka: the same settings for all three kinds of client."""
 
+import re
 from typing import Any
 
 from fraudstream.errors import SettingsError
 from fraudstream.settings import Settings
 
-# Kafka's Java client, which Spark uses, logs in by a class for each kind of mechanism
+SETTING = "KAFKA_BOOTSTRAP_SERVERS"
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+ADDRESS = r"[^\s,/]+:\d+(,[^\s,/]+:\d+)*"
+# Kafka's Java client, which Spark uses, authenticates by one class per kind of mechanism
 LOGIN = "org.apache.kafka.common.security"
 
 
+def external_address(settings: Settings) -> str:
+    """KAFKA_BOOTSTRAP_SERVERS as host:port[,host:port], without the protocol that may be written before each.
+
+    Raises SettingsError if it is malformed, or names another protocol than KAFKA_SECURITY_PROTOCOL.
+    """
+    return _protocol_and_address(settings)[1]
+
+
+def _protocol_and_address(settings: Settings) -> tuple[str, str]:
+    given = settings.bootstrap_servers
+    servers = [re.fullmatch(r"(?:(\w+)://)?(.*)", part.strip()) for part in given.split(",")]
+    address = ",".join(match[2] for match in servers)
+    found = {match[1].upper() for match in servers if match[1]}
+    if not re.fullmatch(ADDRESS, address) or len(found) > 1 or found - {*PROTOCOLS}:
+        raise SettingsError(f"{SETTING}={given!r}: expected host:port[,host:port].")
+    protocol = found.pop() if found else settings.security_protocol
+    if protocol != settings.security_protocol and "security_protocol" in settings.model_fields_set:
+        raise SettingsError(
+            f"{SETTING}={given!r} names {protocol}, but KAFKA_SECURITY_PROTOCOL={settings.security_protocol}. "
+            "Leave one of the two out."
+        )
+    return protocol, address
+
+
 def client_security(settings: Settings) -> dict[str, Any]:
-    """Options for kafka-python and kafka3; nothing for a Kafka that asks for nothing. Raises SettingsError."""
-    _check(settings)
-    options: dict[str, Any] = {}
-    if settings.security_protocol != "PLAINTEXT":
-        options["security_protocol"] = settings.security_protocol
-    if _asks_for_a_name(settings):
+    """Options for kafka-python and kafka3; empty for a plaintext Kafka. Raises SettingsError."""
+    protocol = _checked_protocol(settings)
+    options: dict[str, Any] = {} if protocol == "PLAINTEXT" else {"security_protocol": protocol}
+    if protocol.startswith("SASL_"):
         options |= {
             "sasl_mechanism": settings.sasl_mechanism,
             "sasl_plain_username": settings.sasl_username,
@@ -27,15 +53,13 @@ def client_security(settings: Settings) -> dict[str, Any]:
 
 
 def spark_security(settings: Settings) -> dict[str, str]:
-    """Options for Spark's Kafka source; nothing for a Kafka that asks for nothing. Raises SettingsError.
+    """Options for Spark's Kafka source; empty for a plaintext Kafka. Raises SettingsError.
 
-    Spark keeps kafka.sasl.jaas.config out of its logs.
+    Spark redacts kafka.sasl.jaas.config in its logs.
     """
-    _check(settings)
-    options: dict[str, str] = {}
-    if settings.security_protocol != "PLAINTEXT":
-        options["kafka.security.protocol"] = settings.security_protocol
-    if _asks_for_a_name(settings):
+    protocol = _checked_protocol(settings)
+    options = {} if protocol == "PLAINTEXT" else {"kafka.security.protocol": protocol}
+    if protocol.startswith("SASL_"):
         kind = "scram.ScramLoginModule" if settings.sasl_mechanism.startswith("SCRAM") else "plain.PlainLoginModule"
         name, password = (_quoted(text) for text in (settings.sasl_username, settings.sasl_password.get_secret_value()))
         options |= {
@@ -50,18 +74,14 @@ def spark_security(settings: Settings) -> dict[str, str]:
     return options
 
 
-def _asks_for_a_name(settings: Settings) -> bool:
-    return settings.security_protocol.startswith("SASL_")
-
-
-def _check(settings: Settings) -> None:
-    if _asks_for_a_name(settings) and not (settings.sasl_username and settings.sasl_password.get_secret_value()):
-        raise SettingsError(
-            f"KAFKA_SECURITY_PROTOCOL={settings.security_protocol}: "
-            "set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD too."
-        )
+def _checked_protocol(settings: Settings) -> str:
+    """The security protocol, once all that it needs is set."""
+    protocol = settings.security_protocol if settings.embedded_broker else _protocol_and_address(settings)[0]
+    if protocol.startswith("SASL_") and not (settings.sasl_username and settings.sasl_password.get_secret_value()):
+        raise SettingsError(f"KAFKA_SECURITY_PROTOCOL={protocol}: set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD too.")
     if settings.ssl_cafile and not settings.ssl_cafile.is_file():
         raise SettingsError(f"KAFKA_SSL_CAFILE={settings.ssl_cafile}: no such file. Name the PEM file of Kafka's CA.")
+    return protocol
 
 
 def _quoted(text: str) -> str:

@@ -1,17 +1,22 @@
-"""What a topic holds by now: its messages and their rows, in the order in which Task 1 has sent them."""
+"""The messages that a topic holds so far, and their rows, in the order in which Task 1 sent them."""
 
 import heapq
-import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaError
 
+from fraudstream.data.readable import id_text, message_list, row_of, ts_of
 from fraudstream.data.rules import clean
+from fraudstream.errors import BrokerError
+from fraudstream.kafka.cluster import cluster_of, connected_cluster_id
 from fraudstream.schemas import LATENESS_S, MAX_AHEAD_S
+
+NO_ANSWER_S = 10
 
 # partition, offset, position in the message's list
 RowPosition = tuple[int, int, int]
@@ -32,74 +37,72 @@ class Row:
 
     @property
     def transaction_id(self) -> str:
-        """The row's transaction_id, as Spark reads it; its place in Kafka where it has none."""
-        key = self.values.get("transaction_id")
-        key = clean(key if isinstance(key, str) else "" if key is None else json.dumps(key))
-        return key or str(self.position)
+        """The row's transaction_id, as the stream reads it; its position in Kafka if it has none that can be read."""
+        return clean(id_text(self.values.get("transaction_id")) or "") or str(self.position)
 
     @property
     def session_id(self) -> str | None:
-        """The row's session_id, as Spark reads it."""
-        key = self.values.get("session_id")
-        return clean(key) if isinstance(key, str) else key
+        """The row's session_id, as the stream reads it; None if it cannot be read."""
+        return clean(id_text(self.values.get("session_id")) or "") or None
 
 
 def read_messages(client: dict, topic: str) -> Iterator[tuple[int, int, list]]:
     """partition, offset and list of rows of every message of ``topic`` that is a JSON list, in the order of sending.
 
-    Task 1's messages take turns among the partitions: those of one offset were sent one after the other.
+    ``client``: the result of ``client_options``. Task 1's messages take turns among the partitions: those of one offset
+    were sent one after the other. Raises BrokerError if Kafka does not answer, or if another cluster does.
     """
-    with closing(KafkaConsumer(**client, group_id=None, enable_auto_commit=False)) as consumer:
+    with _consumer(client) as consumer:
         partitions = sorted(consumer.partitions_for_topic(topic) or ())
     records = heapq.merge(
         *(_records(client, TopicPartition(topic, number)) for number in partitions),
         key=lambda record: (record.offset, record.partition),
     )
     for record in records:
-        value = _list(record.value)
+        value = message_list(record.value)
         if value is not None:
             yield record.partition, record.offset, value
 
 
 def _records(client: dict, partition: TopicPartition) -> Iterator[ConsumerRecord]:
-    """Every record that the partition holds by now."""
-    consumer = KafkaConsumer(**client, group_id=None, enable_auto_commit=False, consumer_timeout_ms=10_000)
-    with closing(consumer):
+    """Every record that the partition holds so far."""
+    with _consumer(client) as consumer:
         consumer.assign([partition])
         consumer.seek_to_beginning()
         end = consumer.end_offsets([partition])[partition]
         while consumer.position(partition) < end:
-            yield next(consumer)
+            record = next(consumer, None)
+            if record is None:
+                raise BrokerError(f"{partition.topic}: no answer from Kafka for {NO_ANSWER_S} s. Start the broker.")
+            yield record
+
+
+@contextmanager
+def _consumer(client: dict) -> Iterator[KafkaConsumer]:
+    """A consumer of our own cluster that reads from the beginning; its errors become BrokerError with the address."""
+    try:
+        options = {"group_id": None, "enable_auto_commit": False, "consumer_timeout_ms": NO_ANSWER_S * 1000}
+        with closing(KafkaConsumer(**client, **options)) as consumer:
+            cluster_of(client).require(connected_cluster_id(consumer))
+            yield consumer
+    except KafkaError as error:
+        raise BrokerError(f"Kafka at {','.join(client['bootstrap_servers'])}: {error}") from error
 
 
 def read_rows(client: dict, topic: str) -> Iterator[Row]:
-    """Every row of ``topic`` that is a JSON object, in order."""
+    """Every row of ``topic`` that is a JSON object, in order. Raises BrokerError as ``read_messages`` does."""
     newest = 0
     for partition, offset, elements in read_messages(client, topic):
-        elements = [_object(element) for element in elements]
-        for position, values in enumerate(elements):
-            if isinstance(values, dict):
-                ts = values["ts"] if isinstance(values.get("ts"), int) else newest
-                yield Row(values, ts, newest, (partition, offset, position))
-        newest = max([newest, *(row["ts"] for row in elements if isinstance(row, dict) and _plausible(row))])
+        rows = [(position, row_of(element)) for position, element in enumerate(elements)]
+        times = []
+        for position, values in rows:
+            if values is not None:
+                ts = ts_of(values)
+                times += [] if ts is None else [ts]
+                yield Row(values, newest if ts is None else ts, newest, (partition, offset, position))
+        newest = max([newest, *filter(_plausible, times)])
 
 
-def _list(value: bytes | None) -> list | None:
-    try:
-        parsed = json.loads((value or b"null").decode("utf-8"))
-    except (ValueError, RecursionError):
-        return None
-    return parsed if isinstance(parsed, list) else None
-
-
-def _object(element: object) -> object:
-    """An object that stands in the list as a text of JSON is read as Spark reads it."""
-    try:
-        return json.loads(element) if isinstance(element, str) else element
-    except (ValueError, RecursionError):
-        return element
-
-
-def _plausible(row: dict) -> bool:
-    """Whether the row's ts could move the watermark: a whole number that is not far in the future."""
-    return isinstance(row.get("ts"), int) and row["ts"] < datetime.now().timestamp() + MAX_AHEAD_S
+def _plausible(ts: int) -> bool:
+    """Whether the ts could move the watermark: it is not far in the future."""
+    return ts < datetime.now().timestamp() + MAX_AHEAD_S

@@ -1,7 +1,7 @@
-"""What a replay has sent, and where it goes on after it was interrupted. Source: 1.4.
+"""The state of a replay in the topics, and where it continues after an interruption. Source: 1.4.
 
 Batch n is message n - 1 of both topics (a batch without transactions sends an empty list), so the topics themselves
-say how far the replay has come.
+tell how far the replay has come.
 """
 
 import json
@@ -37,7 +37,7 @@ class Batch:
 
 @dataclass
 class Sent:
-    """What both topics hold by now."""
+    """Contents of both topics so far."""
 
     batches: int = 0
     rows: int = 0
@@ -46,7 +46,10 @@ class Sent:
     from_gaps: int = 0
 
     def add(self, start: str, end: str, rows: list[Row], transactions: list[Row], ts: int) -> Batch:
-        """Counts a batch; its line to print. ``from_gaps``: transactions created before their batch's first event."""
+        """Counts a batch and returns it: its text is the line to print.
+
+        ``from_gaps`` counts the transactions created before their batch's first event.
+        """
         self.from_gaps += sum(parse_time(row["created_at"]) < parse_time(start) for row in transactions)
         self.batches, self.ts = self.batches + 1, ts
         self.rows, self.transactions = self.rows + len(rows), self.transactions + len(transactions)
@@ -59,10 +62,10 @@ class Sent:
 def resume(
     sender: Sender, browsing: BrowsingCursor, transactions: TransactionCursor, batches: int | None = None
 ) -> Sent:
-    """Advances both cursors past what the two topics hold already, and says what that is; completes a half-sent batch.
+    """Advances both cursors past what the two topics already hold, and returns that; completes a half-sent batch.
 
     ``batches`` is the number after which the replay ends (None: with the file); it is only needed for the note.
-    Raises BrokerError when the topics hold something else than the beginning of this replay.
+    Raises BrokerError if the topics hold anything but the beginning of this replay.
     """
     held = {topic: sender.message_count(topic) for topic in (BROWSING_TOPIC, TRANSACTION_TOPIC)}
     if held[BROWSING_TOPIC] - held[TRANSACTION_TOPIC] not in (0, 1):
@@ -82,14 +85,14 @@ def resume(
         _same(sender, TRANSACTION_TOPIC, held[TRANSACTION_TOPIC], bought)
     over = browsing.finished or (batches is not None and sent.batches >= batches)
     then = (
-        f"That is everything, nothing is sent twice. {RESET_REMEDY}" if over else f"Batch {sent.batches + 1} is next."
+        f"That is everything; nothing is sent twice. {RESET_REMEDY}" if over else f"Batch {sent.batches + 1} is next."
     )
     sender.note(f"The topics already hold {sent}. {then}")
     return sent
 
 
 def _same(sender: Sender, topic: str, number: int, rows: list[Row]) -> int:
-    """The ts of the topic's last message, 0 for an empty one, once its rows are known to be ``rows``."""
+    """The ts of the topic's last message (0 for an empty list), after a check that its rows are ``rows``."""
     value = sender.read_message(topic, number - 1)
     try:
         held = json.loads(value or b"null")
@@ -99,6 +102,6 @@ def _same(sender: Sender, topic: str, number: int, rows: list[Row]) -> int:
         same, ts = False, 0
     if not same:
         raise BrokerError(
-            f"{topic}: message {number} is not batch {number} of these files: another replay. {RESET_REMEDY}"
+            f"{topic} holds another replay: its message {number} is not batch {number} of these files. {RESET_REMEDY}"
         )
     return ts

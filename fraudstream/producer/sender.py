@@ -1,12 +1,10 @@
-"""Send messages through kafka3 one at a time, each acknowledged before the next: none lost, none doubled. Source: 1.4.
+"""Send messages through kafka3 one at a time, each acknowledged before the next: exactly once, in order. Source: 1.4.
 
 Messages take turns among the topic's partitions: message n is in partition n % P at offset n // P. So the ends of the
 partitions tell how many there are, and any number of partitions has one order: that of the numbers.
 """
 
 import json
-import socket
-import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -18,23 +16,20 @@ from kafka import KafkaConsumer, TopicPartition
 
 import fraudstream.kafka.kafka3_compat  # noqa: F401
 from fraudstream.errors import BrokerError, Note
+from fraudstream.kafka.cluster import cluster_of, connected_cluster_id
+from fraudstream.producer.guard import REQUEST_TIMEOUT_MS, SOCKET_OPTIONS, guard_cluster, require_options
+from fraudstream.producer.retries import RetryBudget
 
 # isort: split
 import kafka3.errors
 from kafka3 import KafkaProducer
 
-# how long a message may wait for its acknowledgement, and how often the waiting is said
-PATIENCE_S = 120
-# A broker whose machine is gone says nothing any more: its connection is given up after this. It is longer than Kafka
-# waits before it goes on without a silent follower (replica.lag.time.max.ms, 30 s): a message that has been taken is
-# visible by then. And what was not sent when a connection is given up is thrown away (linger 0), not sent later.
-REQUEST_TIMEOUT_MS = 45_000
-SOCKET_OPTIONS = [
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)),
-]
-NOTE_EVERY_S = 10
+__all__ = ["REQUEST_TIMEOUT_MS", "SOCKET_OPTIONS", "RetryBudget", "Sender", "to_json"]
+
+# how long a message may wait for its acknowledgement
+RETRY_TIMEOUT_S = 120
 ASK_AGAIN_S = 1
+
 
 RESET_REMEDY = "To start afresh: python -m fraudstream reset, then run this notebook again."
 
@@ -44,103 +39,82 @@ def to_json(rows: list[dict[str, Any]]) -> bytes:
     return json.dumps(rows, ensure_ascii=False).encode("utf-8")
 
 
-class RetryBudget:
-    """Waiting that is said aloud, and that ends with a BrokerError after ``limit_s`` seconds."""
-
-    def __init__(self, what: str, limit_s: float, note: Note) -> None:
-        self._what, self._limit_s, self._note = what, limit_s, note
-        self._since = time.monotonic()
-        self._said: float | None = None
-
-    def spend(self, reason: object) -> None:
-        """Say (now and then) that we wait, and for what. Raises BrokerError when it has been too long."""
-        waited = time.monotonic() - self._since
-        if waited > self._limit_s:
-            raise BrokerError(
-                f"{self._what}: no answer for {waited:.0f} s ({reason}). Start the broker "
-                "(python -m fraudstream broker start) or check KAFKA_BOOTSTRAP_SERVERS, then run this notebook again: "
-                "it goes on where it stopped."
-            )
-        if self._said is None or waited - self._said >= NOTE_EVERY_S:
-            self._said = waited
-            self._note(f"Waiting for Kafka since {waited:.0f} s: {self._what} ({reason}).")
-
-
 class Sender:
-    """Sends through a KafkaProducer of kafka3 and waits for each acknowledgement.
+    """Sends through a KafkaProducer of kafka3 and waits for each acknowledgement: an idempotent producer on top of it.
 
-    kafka3 cannot tell the broker that a message is a repetition, so its own retries could write a message twice.
-    They are left off (retries=0): after a failure this class looks whether the message is in the topic, and only
-    if it is not sends it again.
+    kafka3 cannot mark a message as a repetition, so its own retries could write a message twice. They are switched off
+    (retries=0): after a failure this class looks whether the message is in the topic, and sends it again only if it is
+    not. While Kafka is away it waits, visibly. It starts an embedded broker again that was killed, and never writes to
+    another cluster that has taken the port.
     """
 
     def __init__(
-        self, producer: KafkaProducer, connection: dict[str, Any], patience_s: float = PATIENCE_S, note: Note = print
+        self,
+        producer: KafkaProducer,
+        connection: dict[str, Any],
+        retry_timeout_s: float = RETRY_TIMEOUT_S,
+        note: Note = print,
     ) -> None:
-        self.producer, self.connection, self.patience_s, self.note = producer, connection, patience_s, note
-        self.closed = False
+        """``connection``: the result of ``client_options``.
+
+        Raises BrokerError for producer options with which messages could be lost, duplicated or reordered.
+        """
+        require_options(producer.config)
+        self.producer, self.connection, self.retry_timeout_s, self.note = producer, connection, retry_timeout_s, note
+        self.cluster = cluster_of(connection)
+        self.closed, self._moves = False, 0
         self._next: dict[str, int] = {}
         self._partitions: dict[str, int] = {}
+        guard_cluster(producer, self.cluster)
 
     def send(self, topic: str, rows: list[dict[str, Any]], timestamp_ms: int) -> None:
         """Sends one batch as one message and returns when Kafka has acknowledged it; raises as ``confirm`` does."""
         value = to_json(rows)
-        self.confirm(
-            topic,
-            value,
-            partial(self.producer.send, topic, value, timestamp_ms=timestamp_ms),
-        )
+        self.confirm(topic, value, partial(self.producer.send, topic, value, timestamp_ms=timestamp_ms))
 
     def confirm(self, topic: str, value: bytes, send: Callable[..., Any]) -> None:
         """Sends the topic's next message by ``send(partition=…)``, producer.send, and returns when it is acknowledged.
 
-        Exactly once: after a failure it looks whether ``value`` has arrived, and only if not calls ``send`` again.
-        Raises BrokerError when Kafka does not answer for ``patience_s`` seconds or refuses the message, and when
-        somebody else writes to the topic.
+        Exactly once: after a failure it looks whether ``value`` has arrived, and calls ``send`` again only if it has
+        not. Raises BrokerError if Kafka does not answer for ``retry_timeout_s`` seconds or refuses the message, or if
+        another program writes to the topic.
         """
         number = self._number(topic)
         partition, expected = self._place(topic, number)
-        budget = RetryBudget(f"{topic}, message {number + 1}", self.patience_s, self.note)
+        budget = self._budget(f"{topic}, message {number + 1}")
         offset = None
         while offset is None:
+            moves = self._moves
             try:
                 offset = _acknowledged(send(partition=partition), budget)
-            except kafka3.errors.MessageSizeTooLargeError as error:
-                raise BrokerError(
-                    f"{topic}, message {number + 1}: {len(value):,} bytes are more than Kafka takes. Raise the "
-                    "broker's message.max.bytes (or the topic's max.message.bytes) and run this notebook again."
-                ) from error
             except kafka3.errors.KafkaError as error:
-                if not (error.retriable or isinstance(error, kafka3.errors.KafkaTimeoutError)):
-                    raise BrokerError(f"{topic}, message {number + 1}: Kafka refuses it ({error}).") from error
+                if moves == self._moves:
+                    _require_retriable(error, f"{topic}, message {number + 1}", value)
                 budget.spend(error)
                 if self._arrived(topic, number, value, budget):
                     offset = expected
         if offset != expected:
-            raise BrokerError(f"{topic}: another program writes to it too. Stop that one. {RESET_REMEDY}")
+            raise BrokerError(f"{topic}: another program writes to it, too. Stop that program. {RESET_REMEDY}")
         self._next[topic] = number + 1
 
     def message_count(self, topic: str) -> int:
-        """How many messages the topic holds, after everything under way has arrived.
+        """The number of messages in the topic, once everything under way has arrived.
 
-        Raises BrokerError when its partitions do not hold as many each as taking turns gives: it is no replay of this
-        project's.
+        Raises BrokerError if the messages are not spread over its partitions in turns: the topic holds another replay.
         """
-        budget = RetryBudget(topic, self.patience_s, self.note)
+        budget = self._budget(topic)
         _until_answered(lambda: self.producer.flush(timeout=ASK_AGAIN_S), budget)
         ends = _until_answered(lambda: self._ends(topic), budget)
         number = sum(ends.values())
         self._partitions[topic] = len(ends)
         if any(end != number // len(ends) + (partition < number % len(ends)) for partition, end in ends.items()):
-            raise BrokerError(
-                f"{topic}: its partitions do not hold turns of one sender: another replay. {RESET_REMEDY}"
-            )
+            raise BrokerError(f"{topic} holds another replay: its partitions were not filled in turns. {RESET_REMEDY}")
         self._next[topic] = number
         return number
 
     def read_message(self, topic: str, number: int) -> bytes | None:
-        """The value of message ``number`` (from 0) of the topic; None when it is gone or not there."""
-        budget = RetryBudget(topic, self.patience_s, self.note)
+        """The value of message ``number`` (from 0) of the topic; None if there is none, or none any more."""
+        budget = self._budget(topic)
         if topic not in self._partitions:
             self.message_count(topic)
         return _until_answered(lambda: self._read(topic, number), budget)
@@ -150,6 +124,22 @@ class Sender:
         self.producer.close(timeout=ASK_AGAIN_S)
         self.closed = True
 
+    def _budget(self, what: str) -> RetryBudget:
+        return RetryBudget(what, self.retry_timeout_s, self.note, self._restart_broker)
+
+    def _restart_broker(self) -> None:
+        """Starts a killed embedded broker again, and follows it to another port if its own is taken."""
+        address = self.cluster.restart_if_killed(self.note)
+        if address is None or address in self.connection["bootstrap_servers"]:
+            return
+        producer, self._moves = self.producer, self._moves + 1
+        self.connection["bootstrap_servers"] = [address]
+        options = {name: value for name, value in producer.config.items() if name in KafkaProducer.DEFAULT_CONFIG}
+        producer.close(timeout=0)  # what it has not sent fails, and is sent again
+        # in place: the notebook has this object, too
+        producer.__init__(**{**options, "bootstrap_servers": [address], "api_version": None})
+        guard_cluster(producer, self.cluster)
+
     def _place(self, topic: str, number: int) -> tuple[int, int]:
         """Partition and offset of message ``number`` (from 0)."""
         offset, partition = divmod(number, self._partitions[topic])
@@ -157,11 +147,11 @@ class Sender:
 
     def _number(self, topic: str) -> int:
         if self.closed:
-            raise BrokerError("The producer is closed: run the cell that makes it again, then go on.")
+            raise BrokerError("The producer is closed. Run the cell that creates it again, then continue.")
         return self._next[topic] if topic in self._next else self.message_count(topic)
 
     def _arrived(self, topic: str, number: int, value: bytes, budget: RetryBudget) -> bool:
-        """Whether a message whose acknowledgement failed is in the topic all the same."""
+        """Whether a message that was not acknowledged is in the topic nevertheless."""
         time.sleep(ASK_AGAIN_S)
         ends = _until_answered(lambda: self._ends(topic), budget)
         partition, offset = self._place(topic, number)
@@ -172,13 +162,15 @@ class Sender:
         wait_ms = ASK_AGAIN_S * 1000
         consumer = KafkaConsumer(**self.connection, enable_auto_commit=False, bootstrap_timeout_ms=5 * wait_ms)
         with closing(consumer):
+            self.cluster.require(connected_cluster_id(consumer))
             yield consumer
+            self.cluster.require(connected_cluster_id(consumer))
 
     def _ends(self, topic: str) -> dict[int, int]:
         """Partition -> offset after its last message; never empty."""
         with self._consumer() as consumer:
             partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-            if not partitions:  # a broker that has just started does not know all topics yet
+            if not partitions:  # a broker that has just started does not know its topics yet
                 raise kafka.errors.UnknownTopicOrPartitionError(topic)
             return {place.partition: end for place, end in consumer.end_offsets(partitions, timeout_ms=5000).items()}
 
@@ -193,7 +185,7 @@ class Sender:
 
 
 def _acknowledged(future: Any, budget: RetryBudget) -> int:
-    """Wait, visibly, until the message has its offset. Raises what kafka3 gives as the reason when it failed."""
+    """The offset of the message, once Kafka has acknowledged it; waits visibly. Raises kafka3's reason if it failed."""
     while True:
         try:
             return future.get(timeout=2).offset
@@ -203,8 +195,25 @@ def _acknowledged(future: Any, budget: RetryBudget) -> int:
             budget.spend("not acknowledged yet")
 
 
+def _require_retriable(error: kafka3.errors.KafkaError, what: str, value: bytes) -> None:
+    """Raises BrokerError with the remedy for an error that no retry can mend."""
+    if isinstance(error, kafka3.errors.MessageSizeTooLargeError):
+        raise BrokerError(
+            f"{what}: {len(value):,} bytes, which exceeds Kafka's size limit. Raise the broker's message.max.bytes (or "
+            "the topic's max.message.bytes) and run this notebook again."
+        ) from error
+    if isinstance(error, kafka3.errors.UnknownError):
+        raise BrokerError(
+            f"{what}: Kafka cannot write it ({type(error).__name__}), usually because its disk is full. Free some "
+            "space, start the broker again (python -m fraudstream broker start) and run this notebook again: it "
+            "continues where it stopped."
+        ) from error
+    if not (error.retriable or isinstance(error, kafka3.errors.KafkaTimeoutError)):
+        raise BrokerError(f"{what}: Kafka refuses it ({error}).") from error
+
+
 def _until_answered(ask: Callable[[], Any], budget: RetryBudget) -> Any:
-    """Ask until Kafka answers; each failure that passes is waited out with ``budget``."""
+    """Ask until Kafka answers; ``budget`` bounds the retries."""
     while True:
         try:
             return ask()

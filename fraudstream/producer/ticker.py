@@ -1,4 +1,4 @@
-"""A fixed beat for the producer: when the next batch goes out, and its ts. Source: 1.2 and 1.4."""
+"""The producer's steady rhythm: when the next batch is sent, and its ts. Source: 1.2 and 1.4."""
 
 import math
 import time
@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from fraudstream.errors import Note
 
-# the first tick of a beat of a second or more comes this long after a whole second, so that no jitter of the sleep
-# can push a tick over into the next second: every second has its own ts
+# with an interval of a second or more, the first tick comes this long after a whole second, so that jitter of the sleep
+# cannot push a tick into the next second: every batch has its own ts
 AFTER_WHOLE_SECOND_S = 0.02
 
 CLOCK_STEP_S = 0.5
@@ -16,9 +16,9 @@ CLOCK_STEP_S = 0.5
 class Ticker:
     """Tick n comes at start + n × ``interval_s``, however long the work between two ticks takes: no drift.
 
-    Work that outlasts its interval is followed by the next tick at once. Ticks missed in the meantime are skipped,
-    not made up for in a burst: the beat goes on where it would have been, and no batch is dropped for it.
-    The beat runs on the monotonic clock; only ts comes from the computer's clock, which may be set while it runs.
+    If the work outlasts the interval, the next tick comes at once. Missed ticks are skipped, not caught up in a burst;
+    no batch is dropped for it. The rhythm follows the monotonic clock; only ts comes from the computer's clock, which
+    may be set meanwhile.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class Ticker:
         return self._start + self._tick * self.interval_s - self._monotonic()
 
     def tick(self) -> int:
-        """Takes the tick that is due and returns its ts: Unix seconds (int), never smaller than the one before."""
+        """Takes the tick that is due and returns its ts: Unix seconds (int), never smaller than the previous one."""
         early = self._early_s()
         missed = max(0, int(-early // self.interval_s))
         if missed:
             self._note(
-                f"{-early:.1f} s late (the beat is {self.interval_s:g} s): going on at once, nothing is left out."
+                f"{-early:.1f} s late (the interval is {self.interval_s:g} s). Continuing at once; nothing is left out."
             )
         self._tick += missed + 1
         self._look_at_clock()

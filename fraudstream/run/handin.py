@@ -27,7 +27,7 @@ td + td {{ text-align: right; }} img {{ width: 100%; }} h1 {{ font-size: 24px; }
 <h1>Live fraud prediction: what the run did</h1>
 <p>{sentence}</p>
 <h2>Successful transactions of each batch (Task 3)</h2><img alt="chart" src="data:image/png;base64,{chart}">
-<h2>The account (Task 2)</h2><table>{rows}</table>
+<h2>Reconciliation (Task 2)</h2><table>{rows}</table>
 <p>sent = predicted + late + unmatched + quarantined + unread + lost. Precision and recall: against the truth about the
 stream, which the model has not seen.</p></html>
 """

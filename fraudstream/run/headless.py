@@ -1,10 +1,10 @@
-"""The three notebooks, headless and at the same time, and the account of what they did."""
+"""The three notebooks, headless and at the same time, and the reconciliation of what they did."""
 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from fraudstream.data.check import require_files
-from fraudstream.errors import FraudstreamError
+from fraudstream.errors import BrokerError, FraudstreamError, Interrupted
 from fraudstream.kafka.broker import stop_broker_afterwards
 from fraudstream.kafka.client import client_options
 from fraudstream.notebook.prepare import ensure_data, ensure_model
@@ -37,7 +37,8 @@ DEFAULT_BATCHES = 120
 # tables, schemas and messages that a notebook prints are for its reader, not for who watches the run
 NO_NEWS = (" ", "\t", "|", "+", "[", "{", "-RECORD", "root", "only showing")
 IDLE_S = 15
-ONCE_MORE = "{} had ended before Task 1 did: once more, it goes on."
+ONCE_MORE = "{} ended before Task 1 did: running it again, it continues."
+LOOK_AT_BROKER_EVERY_S = 1
 
 
 @dataclass
@@ -95,30 +96,35 @@ def run(
     console: Console | None = None,
     tolerate: bool = False,
 ) -> Reconciliation:
-    """Replays the stream through all three notebooks; returns the account, which is in summary.json, too.
+    """Replays the stream through all three notebooks; returns the reconciliation, which is in summary.json, too.
 
-    Makes what is missing first (data, model, broker); what an earlier run left moves to ``earlier``.
+    Makes what is missing first (data, model, broker); results of an earlier run move to ``earlier``.
     ``tolerate``: also with files in which more than one in a hundred values cannot be used.
-    Raises FraudstreamError when Java, a file, the model or Kafka (after ``wait_s`` seconds) is missing, before anything
-    is moved; and when a notebook does not finish.
+    Raises FraudstreamError if Java, a file, the model or Kafka (after ``wait_s`` seconds) is missing, or if a notebook
+    uses the output folder, before anything is moved; and if a notebook does not finish. Ctrl-C raises Interrupted.
     """
-    console = console or Console()
+    try:
+        return _run(settings, empty_topics, wait_s, console or Console(), tolerate)
+    except KeyboardInterrupt as error:
+        raise Interrupted("Interrupted: the notebooks and the broker have been stopped.") from error
+
+
+def _run(settings: Settings, empty_topics: bool, wait_s: float, console: Console, tolerate: bool) -> Reconciliation:
     java()
-    settings.predictions.exists()  # a storage that cannot be reached is said at once, not after the training
+    settings.predictions.exists()  # storage that cannot be reached is an error now, not after the training
     ensure_data(settings)
     _check_files_and_model(settings, console, tolerate)
     settings = _headless(settings)
-    with hold_output_folder(settings), stop_broker_afterwards(settings):
+    with hold_output_folder(settings), stop_broker_afterwards(settings, "run"):
         address = reset(settings, empty_topics=empty_topics, wait_s=wait_s, note=console.print)
         console.print(f"Kafka: {address}. {settings.batches} batches, one every {settings.interval_s:g} s.")
         with _progress(console) as progress:
             asyncio.run(_run_all(settings, watcher := Watcher(console, progress)))
             summary = reconcile(settings, client_options(settings))
-            if summary.unread:  # a pause of Task 1, as Kafka was away, can look like the end
+            if summary.unread:  # a pause of Task 1, while Kafka was away, can look like the end
                 console.print(ONCE_MORE.format("Task 2"))
                 asyncio.run(_run_one("Task 2", settings, watcher))
                 summary = reconcile(settings, client_options(settings))
-        summary.write(settings.output_dir / "summary.json")
     said = shortfall(summary)
     console.print(f"{_verdict(summary)}{said and f', but: {said}'}", highlight=False, soft_wrap=True)
     console.print(_table(summary))
@@ -145,7 +151,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def _headless(settings: Settings) -> Settings:
-    """The settings of a run that nobody watches: it ends by itself."""
+    """The settings of an unattended run: it ends by itself."""
     return settings.model_copy(
         update={
             "batches": settings.batches or DEFAULT_BATCHES,
@@ -157,9 +163,10 @@ def _headless(settings: Settings) -> Settings:
 async def _run_all(settings: Settings, watcher: Watcher) -> None:
     """Task 2 listens first, so that the latencies are those of a running system; then Task 1 sends and Task 3 draws.
 
-    Task 3 is not started sooner: its patience for the first message is not meant for the time that Spark takes.
+    Task 3 is not started sooner: its time limit for the first message does not include Spark's start.
     """
     sent = asyncio.Event()
+    broker = asyncio.create_task(_keep_broker(settings, watcher.console))
     tasks = [
         asyncio.create_task(each, name=name)
         for name, each in {
@@ -173,9 +180,20 @@ async def _run_all(settings: Settings, watcher: Watcher) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
+        # what nbclient's inner tasks raise when their kernel goes is no news after the reason for it
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        for task in (broker, *tasks):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(broker, *tasks, return_exceptions=True)
+
+
+async def _keep_broker(settings: Settings, console: Console) -> None:
+    """Starts the embedded broker again if it is killed: Task 2 waits for it but does not start it."""
+    cluster = client_options(settings).cluster
+    with suppress(BrokerError):  # the notebooks wait for it, and end with their own message
+        while True:
+            await asyncio.sleep(LOOK_AT_BROKER_EVERY_S)
+            await asyncio.to_thread(cluster.restart_if_killed, console.print)
 
 
 async def _when_listening(settings: Settings, then: Coroutine[Any, Any, None]) -> None:
@@ -220,7 +238,7 @@ async def _run_one(name: str, settings: Settings, watcher: Watcher) -> None:
         raise FraudstreamError(f"{NOTEBOOKS[name].name} stopped: {error.ename}: {error.evalue}") from error
     except DeadKernelError as error:
         raise FraudstreamError(
-            f"{NOTEBOOKS[name].name} stopped: its kernel was killed, often for want of memory. See {settings.logs}."
+            f"{NOTEBOOKS[name].name} stopped: its kernel was killed, usually out of memory. See {settings.logs}."
         ) from error
     finally:
         settings.notebooks.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from fraudstream.errors import FraudstreamError, Note
 from fraudstream.kafka.broker import stop_broker_afterwards
 from fraudstream.kafka.client import bootstrap
 from fraudstream.run.headless import NOTEBOOKS
+from fraudstream.runtime.folders import writing_to
 from fraudstream.settings import PROJECT, Settings
 
 WORKSPACE = "fraudstream"
@@ -28,14 +29,14 @@ def lab(
 ) -> None:
     """Runs JupyterLab on 127.0.0.1, with its token and ``options``, in the notebooks' ``folder``, until Ctrl-C.
 
-    Its kernels end with it, and so does the broker, unless that ran before.
-    Raises FraudstreamError when JupyterLab ends by itself with an error.
+    Its kernels end with it, and so does the broker, unless it was running before.
+    Raises FraudstreamError if JupyterLab ends by itself with an error, OutputError if a folder cannot be written.
     """
-    with stop_broker_afterwards(settings):
+    with stop_broker_afterwards(settings, "lab"):
         bootstrap(settings, note)
         for each in ENDING:
             signal.signal(each, signal.default_int_handler)
-        # a session of its own: Ctrl-C reaches this process only, which ends JupyterLab once and in order
+        # a session of its own: Ctrl-C reaches only this process, which ends JupyterLab once and in order
         process = subprocess.Popen(_command(settings, folder, options), cwd=folder, start_new_session=True)
         try:
             code = process.wait()
@@ -47,12 +48,13 @@ def lab(
             process.wait()
             return
     if code:
-        raise FraudstreamError(f"JupyterLab ended with exit code {code}: its last lines say why.")
+        raise FraudstreamError(f"JupyterLab ended with exit code {code}. Its last lines, above, give the reason.")
 
 
 def _command(settings: Settings, folder: Path, options: Sequence[str]) -> list[str]:
     workspaces = settings.output_dir / "lab"
-    _save_workspace(workspaces)
+    with writing_to(workspaces):
+        _save_workspace(workspaces)
     root = ["--allow-root"] if os.geteuid() == 0 else []
     return [
         *(sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder}", *root),

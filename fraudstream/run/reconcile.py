@@ -1,4 +1,4 @@
-"""The account of a run: every transaction that was sent is predicted, or it is said why not."""
+"""Reconciliation of a run: every transaction that was sent is predicted, or listed with the reason."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -12,22 +12,25 @@ from fraudstream.data import csv_files
 from fraudstream.data.rules import parse_time
 from fraudstream.errors import OutputError
 from fraudstream.kafka.topic_reader import Row, RowPosition, read_messages, read_rows
-from fraudstream.schemas import BROWSING_TOPIC, LATENESS_S, PREDICTIONS, TOPICS, TRANSACTION_TOPIC
+from fraudstream.runtime.folders import make, writing_to
+from fraudstream.schemas import BROWSING_TOPIC, LATENESS_S, PREDICTIONS, REPORTS, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import Settings
 from fraudstream.storage import AnyPath
-from fraudstream.stream.checkpoint import read_up_to
-from fraudstream.stream.store import batch_files, read_batch
+from fraudstream.stream.checkpoint import newest_commit, read_up_to
+from fraudstream.stream.recount import wrong_windows
+from fraudstream.stream.store import batch_files, batch_number, read_batch
 
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """What was sent, what became of it, how fast and how well; transactions are counted by transaction_id.
+    """The counts of a run, its latency and its quality; transactions are counted by transaction_id.
 
     transactions_sent = predicted + late + unmatched + quarantined_transactions + unread + lost. quarantined counts all
-    rows of both topics that could not be read, and the messages that are no list of rows. unread were sent after the
-    stream had stopped. conflicts are ids that came again with other values: within a minute the first row counts, later
-    the newest prediction does. imputed are the predicted ones of which the model did not know a value. A positive is
-    a prediction of fraud; true and false say what new_fraud_transaction.csv says of it.
+    unreadable rows of both topics, and the messages that are not a list of rows. unread were sent after the stream had
+    stopped. conflicts are ids that were sent again with other values: within a minute the first row counts, later the
+    newest prediction. imputed are the predicted ones with a value unknown to the model. A positive is a prediction of
+    fraud; true and false are according to new_fraud_transaction.csv. reports_wrong are the windows of the reports that
+    differ from the predictions (None: no report has been written yet).
     """
 
     batches: int
@@ -50,17 +53,19 @@ class Reconciliation:
     false_negatives: int | None
     precision: float | None
     recall: float | None
+    reports_wrong: int | None
     unmatched_transactions: list[str] = field(default_factory=list, repr=False)
     lost_transactions: list[str] = field(default_factory=list, repr=False)
     conflicting_transactions: list[str] = field(default_factory=list, repr=False)
+    wrong_windows: list[str] = field(default_factory=list, repr=False)
 
     @property
     def complete(self) -> bool:
-        """Whether every transaction sent is predicted or accounted for."""
-        return self.lost == self.unread == 0
+        """Whether every transaction sent is predicted or accounted for, and the reports agree with the predictions."""
+        return self.lost == self.unread == 0 and not self.reports_wrong
 
     def rows(self) -> list[tuple[str, str]]:
-        """What a person wants to read, as (name, value)."""
+        """The figures for display, as (name, value)."""
         unit = {"seconds_p50": " s", "seconds_p95": " s"}
         return [
             (name.replace("_", " "), "not known" if value is None else f"{value:,}{unit.get(name, '')}")
@@ -73,67 +78,98 @@ class Reconciliation:
 
     def write(self, path: Path) -> None:
         """Writes the summary as JSON."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        with writing_to(make(path.parent)):
+            path.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
 def reconcile(settings: Settings, client: dict) -> Reconciliation:
-    """Compares the topics with the predictions. ``client`` holds the options of a Kafka client.
+    """Compares the topics with the predictions, and these with the reports; writes summary.json.
 
-    Raises OutputError when there are predictions of transactions that the topics do not hold.
+    ``client``: the options of a Kafka client. Raises OutputError if there are predictions of transactions that the
+    topics do not hold, or if the summary cannot be written.
     """
-    batches = sum(1 for _ in read_messages(client, BROWSING_TOPIC))
-    events = sum(1 for _ in read_rows(client, BROWSING_TOPIC))
+    predictions = newest_predictions(settings.predictions)
+    sent, conflicts = _sent(client)
+    _require_same_replay(predictions, sent, settings)
+    rejected = _rejected(settings.quarantine)
+    missing = {key: row for key, row in sent.items() if key not in predictions.index}
+    reasons = _reasons(missing, rejected, settings, client)
+    wrong = _wrong_windows(settings)
+    reconciliation = Reconciliation(
+        batches=sum(1 for _ in read_messages(client, BROWSING_TOPIC)),
+        events=sum(1 for _ in read_rows(client, BROWSING_TOPIC)),
+        transactions_sent=len(sent),
+        predicted=len(predictions),
+        **{reason: len(keys) for reason, keys in reasons.items()},
+        quarantined=sum(len(places) for places in rejected.values()),
+        conflicts=len(conflicts),
+        frauds=int((predictions.prediction == 1).sum()),
+        imputed=int(predictions.imputed.sum()),
+        seconds_p50=_percentile(predictions.seconds, 50),
+        seconds_p95=_percentile(predictions.seconds, 95),
+        **_against_truth(predictions, settings.data_dir),
+        reports_wrong=None if wrong is None else len(wrong),
+        unmatched_transactions=sorted(reasons["unmatched"]),
+        lost_transactions=sorted(reasons["lost"]),
+        conflicting_transactions=sorted(conflicts),
+        wrong_windows=wrong or [],
+    )
+    reconciliation.write(settings.output_dir / "summary.json")
+    return reconciliation
+
+
+def _sent(client: dict) -> tuple[dict[str, Row], set[str]]:
+    """The first row sent of each transaction_id, and the ids that were sent again with other values."""
     sent: dict[str, Row] = {}
     conflicts = set()
     for row in read_rows(client, TRANSACTION_TOPIC):
         first = sent.setdefault(row.transaction_id, row)
         if {**first.values, "ts": None} != {**row.values, "ts": None}:
             conflicts.add(row.transaction_id)
-    predictions = newest_predictions(settings.predictions)
+    return sent, conflicts
+
+
+def _require_same_replay(predictions: pd.DataFrame, sent: dict[str, Row], settings: Settings) -> None:
     strangers = set(predictions.index) - set(sent)
     if strangers:
         raise OutputError(
-            f"{settings.predictions} holds {len(strangers)} transactions that {TRANSACTION_TOPIC} does not: they "
-            "are of another replay. Start afresh: python -m fraudstream reset"
+            f"{settings.predictions} holds {len(strangers)} transactions that are not in {TRANSACTION_TOPIC}: they "
+            "belong to another replay. Start afresh: python -m fraudstream reset"
         )
-    rejected = _rejected(settings.quarantine)
-    missing = {key: row for key, row in sent.items() if key not in predictions.index}
+
+
+def _reasons(
+    missing: dict[str, Row], rejected: dict[str, set[RowPosition]], settings: Settings, client: dict
+) -> dict[str, set[str]]:
+    """Reason -> the transactions that have no prediction for this reason; each has exactly one reason."""
     quarantined = {key for key, row in missing.items() if row.position in rejected[TRANSACTION_TOPIC]}
     late = {key for key, row in missing.items() if row.late} - quarantined
     rest = {key: row for key, row in missing.items() if key not in quarantined | late}
-    unmatched = rest.keys() - _matched(rest, client, settings.lookback_s, rejected[BROWSING_TOPIC])
     read = read_up_to(settings.checkpoints / PREDICTIONS, TRANSACTION_TOPIC)
     unread = {key for key, row in rest.items() if read is not None and row.position[1] >= read.get(row.position[0], 0)}
-    unmatched -= unread
-    lost = rest.keys() - unmatched - unread
-    seconds = predictions.seconds.to_numpy()
-    return Reconciliation(
-        batches=batches,
-        events=events,
-        transactions_sent=len(sent),
-        predicted=len(predictions),
-        late=len(late),
-        unmatched=len(unmatched),
-        quarantined=sum(len(places) for places in rejected.values()),
-        quarantined_transactions=len(quarantined),
-        unread=len(unread),
-        lost=len(lost),
-        conflicts=len(conflicts),
-        frauds=int((predictions.prediction == 1).sum()),
-        imputed=int(predictions.imputed.sum()),
-        seconds_p50=round(float(np.percentile(seconds, 50)), 3) if len(seconds) else None,
-        seconds_p95=round(float(np.percentile(seconds, 95)), 3) if len(seconds) else None,
-        **_against_truth(predictions, settings.data_dir),
-        unmatched_transactions=sorted(unmatched),
-        lost_transactions=sorted(lost),
-        conflicting_transactions=sorted(conflicts),
-    )
+    matched = _matched(rest, client, settings.lookback_s, rejected[BROWSING_TOPIC])
+    return {
+        "late": late,
+        "unmatched": rest.keys() - matched - unread,
+        "quarantined_transactions": quarantined,
+        "unread": unread,
+        "lost": matched - unread,
+    }
+
+
+def _wrong_windows(settings: Settings) -> list[str] | None:
+    """The windows of the reports that differ from the predictions; None before the first report."""
+    begun = any(newest_commit(settings.checkpoints / report) is not None for report in REPORTS)
+    return wrong_windows(settings.reports, settings.predictions) if begun else None
+
+
+def _percentile(seconds: pd.Series, percent: int) -> float | None:
+    return round(float(np.percentile(seconds.to_numpy(), percent)), 3) if len(seconds) else None
 
 
 def newest_predictions(folder: AnyPath) -> pd.DataFrame:
-    """By transaction_id: of the newest one prediction, imputed (whether the model did not know a value) and batch_id;
-    seconds (from ts to the first one's file).
+    """By transaction_id: prediction, imputed (whether a value was unknown to the model) and batch_id of the newest
+    prediction; seconds (from ts to the first prediction's file).
     """
     columns = ["transaction_id", "ts", "prediction", "imputed"]
     batches = []
@@ -141,7 +177,7 @@ def newest_predictions(folder: AnyPath) -> pd.DataFrame:
         table = read_batch(file, columns)
         imputed = pc.greater(pc.list_value_length(table["imputed"]), 0).to_numpy()
         batch = table.drop_columns("imputed").to_pandas().assign(imputed=imputed)
-        batch["batch_id"] = int(file.parent.name.split("=")[1])
+        batch["batch_id"] = batch_number(file)
         batch["seconds"] = file.stat().st_mtime - batch.ts
         batches.append(batch)
     found = pd.concat(batches) if batches else pd.DataFrame(columns=[*columns, "batch_id", "seconds"])
@@ -151,7 +187,7 @@ def newest_predictions(folder: AnyPath) -> pd.DataFrame:
 
 
 def _rejected(folder: AnyPath) -> dict[str, set[RowPosition]]:
-    """Topic -> places of its quarantined rows (position 0 for a message that is no list)."""
+    """Topic -> positions of its quarantined rows (position 0 for a message that is not a list)."""
     places: dict[str, set[RowPosition]] = {topic: set() for topic in TOPICS}
     for file in batch_files(folder):
         table = read_batch(file, ["topic", "partition", "offset", "position"])
@@ -161,9 +197,9 @@ def _rejected(folder: AnyPath) -> dict[str, set[RowPosition]]:
 
 
 def _matched(transactions: dict[str, Row], client: dict, lookback_s: int, unreadable: set[RowPosition]) -> set[str]:
-    """Of ``transactions`` those with an event in their session, not after the checkout, in time and remembered.
+    """The ``transactions`` with an event in their session: not after the checkout, in time, within the lookback.
 
-    ``unreadable``: the places of the events that were quarantined.
+    ``unreadable``: the positions of the quarantined events.
     """
     by_session: dict[str, list[str]] = {}
     for key, row in transactions.items():
@@ -182,17 +218,14 @@ def _matched(transactions: dict[str, Row], client: dict, lookback_s: int, unread
 
 
 def _against_truth(predictions: pd.DataFrame, data_dir: Path) -> dict[str, int | float | None]:
-    """Of the predictions against new_fraud_transaction.csv: how many of each kind, precision, recall.
-
-    None where they can't be told.
-    """
+    """The predictions against new_fraud_transaction.csv: counts of each kind, precision, recall; None if unknown."""
     names = ("true_positives", "false_positives", "false_negatives", "precision", "recall")
     frauds = csv_files.truth(data_dir)
     if frauds is None or predictions.empty:
         return dict.fromkeys(names)
     actual = predictions.index.isin(frauds)
-    said = (predictions.prediction == 1).to_numpy()
-    found, false_alarms, missed = (int(each.sum()) for each in (actual & said, said & ~actual, actual & ~said))
-    precision = round(found / (found + false_alarms), 4) if said.any() else None
+    alarms = (predictions.prediction == 1).to_numpy()
+    found, false_alarms, missed = (int(each.sum()) for each in (actual & alarms, alarms & ~actual, actual & ~alarms))
+    precision = round(found / (found + false_alarms), 4) if alarms.any() else None
     recall = round(found / (found + missed), 4) if actual.any() else None
     return dict(zip(names, (found, false_alarms, missed, precision, recall), strict=True))

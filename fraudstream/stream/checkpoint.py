@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 from fraudstream.errors import OutputError
+from fraudstream.kafka.client import identity
 from fraudstream.schemas import PREDICTIONS, REPORTS
 from fraudstream.storage import AnyPath
+
+KAFKA_FILE = "kafka.json"
 
 
 def newest_commit(checkpoint: AnyPath) -> int | None:
@@ -26,17 +29,50 @@ def read_up_to(checkpoint: AnyPath, topic: str) -> dict[int, int] | None:
     return {int(partition): end for partition, end in ends.get(topic, {}).items()}
 
 
-def require_reports(checkpoints: AnyPath, reports: Path) -> None:
-    """Checks that the reports' queries, with checkpoints in ``checkpoints``, still find predictions and reports.
+def require_same_topics(checkpoints: AnyPath, client: dict) -> None:
+    """Checks that ``checkpoints`` count the offsets of these very topics; remembers the topics at the first call.
 
-    Raises OutputError if one has read predictions that are gone, or if the reports are gone: it would not read them
-    again, and the report would be incomplete.
+    ``client``: the result of ``client_options``. Raises OutputError if the checkpoints belong to another Kafka, or to
+    topics that have been deleted since: their offsets mean other messages now. BrokerError if Kafka does not answer.
     """
+    file, found = checkpoints / KAFKA_FILE, identity(client)
+    if not file.exists():
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(found) + "\n")
+        return
+    known = json.loads(file.read_text())
+    if known != found:
+        another = known["cluster"] != found["cluster"]
+        what = "another Kafka" if another else "topics that have been deleted and created again since"
+        raise OutputError(
+            f"{checkpoints} belong to {what}: Spark would skip messages or read them twice. Start over with: "
+            "python -m fraudstream reset (it moves the checkpoints and results to earlier/)."
+        )
+
+
+def require_reports(checkpoints: AnyPath, reports: Path) -> None:
+    """Checks that the reports' queries, whose checkpoints are in ``checkpoints``, find what they left.
+
+    Raises OutputError if one has read predictions that are gone, or if its report is gone: it would not read them
+    again, and the report would lack them. (``Reports`` with ``predictions`` rebuilds it: ``require_predictions``
+    is enough then.)
+    """
+    require_predictions(checkpoints)
+    for name in REPORTS:
+        if newest_commit(checkpoints / name) is not None and not reports.exists():
+            raise _gone(checkpoints / name, reports)
+
+
+def require_predictions(checkpoints: AnyPath) -> None:
+    """Raises OutputError if a report's query has read predictions whose own checkpoint is gone."""
     predicted = newest_commit(checkpoints / PREDICTIONS) is not None
     for name in REPORTS:
-        if newest_commit(checkpoints / name) is not None and not (reports.exists() and predicted):
-            gone = reports if predicted else checkpoints / PREDICTIONS
-            raise OutputError(
-                f"{checkpoints / name} has read predictions, but {gone} is gone. Start over with: "
-                "python -m fraudstream reset (it moves all of them to earlier/)."
-            )
+        if newest_commit(checkpoints / name) is not None and not predicted:
+            raise _gone(checkpoints / name, checkpoints / PREDICTIONS)
+
+
+def _gone(checkpoint: AnyPath, gone: AnyPath) -> OutputError:
+    return OutputError(
+        f"{checkpoint} has read predictions, but {gone} is gone. Start over with: python -m fraudstream reset (it "
+        "moves all of them to earlier/)."
+    )

@@ -2,9 +2,12 @@
 
 A micro-batch that runs twice, or a prediction that is revised, replaces rows by their key: the upsert is idempotent, so
 every sum is exact after any restart. Times are UTC, ISO 8601.
+
+The predictions hold everything that the reports do: a file that is deleted, emptied or replaced is rebuilt from them.
 """
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -19,6 +22,8 @@ from sqlite_utils import Database
 
 from fraudstream.errors import Note, OutputError
 from fraudstream.schemas import REPORT_VIEWS
+from fraudstream.storage import AnyPath
+from fraudstream.stream.recount import KEYS, contributions, utc, wrong_windows
 
 BUSY_TIMEOUT_S, NOTE_EVERY_S = 5, 10
 # A window is finished once the report has seen a later one begin; after a pause, once no row of it can still arrive:
@@ -33,8 +38,21 @@ Result = TypeVar("Result")
 class Reports:
     """The reports' file. Each call opens it anew, so that any thread may call; readers never block a writer (WAL)."""
 
-    def __init__(self, path: Path, note: Note = print) -> None:
-        self.path, self._note = path, note
+    def __init__(
+        self,
+        path: Path,
+        note: Note = print,
+        predictions: AnyPath | None = None,
+        catalogue: Callable[[], pd.DataFrame] | None = None,
+    ) -> None:
+        """``predictions``: their folder. With it, the file is rebuilt now if any window differs from the predictions,
+        and later if it is deleted, emptied or replaced. ``catalogue`` then returns product_id and the further columns
+        that products_by_transaction has of a product.
+        """
+        self.path, self._note, self._predictions, self._catalogue = path, note, predictions, catalogue
+        self._in_turn = threading.RLock()
+        self._revision: int | None = None
+        self._views: dict[str, tuple[str, str]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._patiently(lambda file: file.enable_wal())
 
@@ -48,9 +66,15 @@ class Reports:
         span = [F.col(f"window.{end}").cast("long").alias(f"window_{end}") for end in ("start", "end")]
         rows = [row.asDict() for row in batch.select(*span, *(c for c in batch.columns if c != "window")).collect()]
         for row in rows:
-            row.update(window_start=_utc(row["window_start"]), window_end=_utc(row["window_end"]))
-        if rows:
-            self._patiently(lambda file: file[table].upsert_all(rows, pk=("window_start", *key)))
+            row.update(window_start=utc(row["window_start"]), window_end=utc(row["window_end"]))
+        if not rows:
+            return
+
+        def write(file: Database) -> None:
+            file[table].upsert_all(rows, pk=("window_start", *key))
+            self._sign(file)
+
+        self._patiently(write)
 
     def value(self, query: str) -> float | int | None:
         """The one value of ``query``."""
@@ -65,8 +89,8 @@ class Reports:
         def create(file: Database) -> None:
             if name in file.table_names():
                 raise OutputError(f"{self.path} was written by an older version: it holds {name} as a table. Reset it.")
-            if table in file.table_names():
-                file.create_view(name, finished, replace=True)
+            self._views[name] = (table, finished)
+            self._create_views(file)
 
         self._patiently(create)
 
@@ -87,19 +111,59 @@ class Reports:
         return self._patiently(rows)
 
     def _patiently(self, work: Callable[[Database], Result]) -> Result:
-        """``work`` in a transaction of its own; while somebody else holds the file, it waits, visibly, and retries."""
+        """``work`` in a transaction of its own; waits visibly and retries while another program has the file locked."""
         began, noted = time.monotonic(), 0.0
-        while True:
-            try:
-                with closing(sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S)) as connection, connection:
-                    return work(Database(connection))
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) and "busy" not in str(error):
-                    raise OutputError(f"{self.path}: {error}. Free the file or its disk and start again.") from error
-                waited = time.monotonic() - began
-                if waited - noted > NOTE_EVERY_S:
-                    noted = waited
-                    self._note(f"{self.path.name} is locked by another program: waiting for {waited:.0f} s.")
+        with self._in_turn:
+            while True:
+                try:
+                    return self._once(work)
+                except sqlite3.OperationalError as error:
+                    if "locked" not in str(error) and "busy" not in str(error):
+                        raise OutputError(
+                            f"{self.path}: {error}. Free the file or its disk and start again."
+                        ) from error
+                    waited = time.monotonic() - began
+                    if waited - noted > NOTE_EVERY_S:
+                        noted = waited
+                        self._note(f"{self.path.name} is locked by another program: waiting for {waited:.0f} s.")
+                except sqlite3.DatabaseError as error:
+                    aside = self.path.with_name(f"{self.path.name}.unreadable")
+                    self._note(f"{self.path}: {error}. Moved to {aside.name}.")
+                    self.path.replace(aside)
+
+    def _once(self, work: Callable[[Database], Result]) -> Result:
+        if not self.path.exists():
+            for suffix in ("-wal", "-shm"):  # of a deleted file: SQLite would apply them to the new one
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        with closing(sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S)) as connection, connection:
+            file = Database(connection)
+            if self._predictions is not None and (self._revision is None or _revision(file) != self._revision):
+                self._restore(file)
+            return work(file)
+
+    def _restore(self, file: Database) -> None:
+        """Replaces what the file says by what the predictions say, if they differ; then this object knows the file."""
+        if wrong := wrong_windows(self.path, self._predictions):
+            for table, rows in contributions(self._predictions).items():
+                if table == "products_by_transaction" and self._catalogue is not None:
+                    rows = rows.merge(self._catalogue(), on="product_id", how="left")
+                file[table].drop(ignore=True)
+                records = rows.astype(object).where(rows.notna(), None).to_dict("records")
+                file[table].upsert_all(records, pk=KEYS[table])
+            self._create_views(file)
+            self._note(f"{self.path.name}: {len(wrong):,} windows were missing or wrong. Rebuilt from the predictions.")
+        self._sign(file)
+
+    def _create_views(self, file: Database) -> None:
+        for name, (table, query) in self._views.items():
+            if table in file.table_names():
+                file.create_view(name, query, replace=True)
+
+    def _sign(self, file: Database) -> None:
+        """Counts the changes, in the file and here: another file, or an older copy of this one, has another count."""
+        if self._predictions is not None:
+            self._revision = (self._revision or time.time_ns()) + 1
+            file["revision"].upsert({"id": 0, "number": self._revision}, pk="id")
 
 
 def finished(rows: pd.DataFrame) -> pd.DataFrame:
@@ -111,6 +175,5 @@ def finished(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[ended] if ended.any() else rows
 
 
-def _utc(seconds: int) -> str:
-    """Unix seconds as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat()
+def _revision(file: Database) -> int | None:
+    return file["revision"].get(0)["number"] if "revision" in file.table_names() else None

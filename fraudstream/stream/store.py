@@ -1,10 +1,14 @@
 """One directory per micro-batch with one parquet file, made visible by one rename; and reading them back (2.6)."""
 
+import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fraudstream.errors import OutputError
 from fraudstream.storage import AnyPath
 
 PART = "part-0.parquet"
@@ -13,6 +17,11 @@ PART = "part-0.parquet"
 def batch_file(folder: AnyPath, batch_id: int) -> AnyPath:
     """The one file of micro-batch ``batch_id``: Spark reads batch_id back as a partition column."""
     return folder / f"batch_id={batch_id}" / PART
+
+
+def batch_number(file: AnyPath) -> int:
+    """The micro-batch that ``file`` (of ``batch_files``) is of."""
+    return int(file.parent.name.split("=")[1])
 
 
 def batch_files(folder: AnyPath, known: Collection[str] = ()) -> Iterator[AnyPath]:
@@ -27,11 +36,15 @@ def read_batch(file: AnyPath, columns: list[str]) -> pa.Table:
 
 
 def write_batch(table: pa.Table, folder: AnyPath, batch_id: int, even_if_empty: bool = False) -> bool:
-    """Writes one micro-batch as one parquet file; True if it is new.
+    """Writes one micro-batch as one parquet file, idempotently; True if this call has published it.
 
     Idempotent: an existing file is final, so a batch that Spark runs again after a crash changes nothing. The file is
     written in a directory with a hidden name, which readers ignore, and the directory is renamed once. (For Spark, a
     name that begins with an underscore is hidden only if it has no equals sign.)
+
+    Every writer has a hidden directory of its own. If two write the same batch at once, the rename of one of them
+    fails, because the directory exists and is not empty: it finds the other's file, which is complete, and returns
+    False. The writer that has published the batch removes what killed or slower writers have left of it.
 
     On a disk and on HDFS the directory appears at once with its file. An object store has no directories: there the
     rename copies the one object, which appears last, at once and complete. So everywhere a batch is finished when its
@@ -40,12 +53,36 @@ def write_batch(table: pa.Table, folder: AnyPath, batch_id: int, even_if_empty: 
     final = batch_file(folder, batch_id)
     if final.exists() or (table.num_rows == 0 and not even_if_empty):
         return False
-    hidden = folder / f"_unfinished-{batch_id}"
-    hidden.mkdir(parents=True, exist_ok=True)
-    for left in hidden.glob("*"):
-        left.unlink()
     parquet = pa.BufferOutputStream()
     pq.write_table(table, parquet, compression="snappy")
-    (hidden / PART).write_bytes(parquet.getvalue())
-    hidden.rename(final.parent)
+    hidden = folder / f"_unfinished-{batch_id}-{os.getpid()}-{uuid4().hex[:8]}"
+    try:
+        hidden.mkdir(parents=True)
+        (hidden / PART).write_bytes(parquet.getvalue())
+        hidden.rename(final.parent)
+    except (OSError, OutputError):
+        if not final.exists():
+            raise
+        _remove(hidden)
+        return False
+    published = not _moved_into(final.parent, hidden.name)
+    for left in folder.glob(f"_unfinished-{batch_id}-*"):
+        _remove(left)
+    return published
+
+
+def _moved_into(published: AnyPath, name: str) -> bool:
+    """Whether the rename has moved our directory into another writer's, as HDFS does; it is removed then."""
+    stray = published / name
+    if not stray.exists():
+        return False
+    _remove(stray)
     return True
+
+
+def _remove(folder: AnyPath) -> None:
+    """Deletes a directory of files. Another writer may be doing the same, or may be writing into it just now."""
+    with suppress(OSError):
+        for file in folder.glob("*"):
+            file.unlink()
+        folder.rmdir()

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_webagg_core import FigureCanvasWebAggCore, Figu
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fraudstream.consumer import batches
 from fraudstream.consumer.batches import arrivals, read_batch
 from fraudstream.consumer.chart import SuccessChart
 from fraudstream.errors import DataError
@@ -75,14 +76,20 @@ class OnePoll:
         return self.answers.pop() if self.answers else {}
 
 
+@pytest.fixture
+def own_cluster(monkeypatch):
+    """What has no connection cannot be asked for its cluster."""
+    monkeypatch.setattr(batches, "connected_cluster_id", lambda consumer: "ours")
+
+
 def collected(consumer, idle_s, note):
     async def collect():
-        return [batches async for batches in arrivals(consumer, idle_s, note)]
+        return [messages async for messages in arrivals(consumer, idle_s, note)]
 
     return asyncio.run(collect())
 
 
-def test_a_bad_message_is_said_and_the_others_go_on():
+def test_a_bad_message_is_said_and_the_others_go_on(own_cluster):
     notes = []
     good = Message(b"[]")
     assert collected(OnePoll(good, Message(b"?"), good), 0.01, notes.append) == [[good] * 2]
@@ -93,7 +100,7 @@ def test_a_bad_message_is_said_and_the_others_go_on():
     ]
 
 
-def test_the_first_message_is_waited_for_ten_times_as_long_but_not_for_ever():
+def test_the_first_message_is_waited_for_ten_times_as_long_but_not_for_ever(own_cluster):
     notes = []
     assert collected(OnePoll(), 0.1, notes.append) == []
     assert notes == ["No message for 1 s: the chart ends here."]

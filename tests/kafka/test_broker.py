@@ -19,6 +19,7 @@ from fraudstream.errors import BrokerError, RuntimeMissingError, SettingsError
 from fraudstream.kafka import broker as embedded
 from fraudstream.kafka import probe
 from fraudstream.kafka.broker import config
+from fraudstream.kafka.client import bootstrap, client_options, end_offsets, ensure_topics, recreate_topics
 from fraudstream.schemas import TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import PROJECT, Settings, load_settings
 
@@ -28,7 +29,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a broker that is started here, and may be killed and stopped by these tests."""
     settings = load_settings(output_dir=tmp_path_factory.mktemp("own"), bootstrap_servers="")
     embedded.start(settings)
-    embedded.ensure_topics(embedded.client_options(settings))
+    ensure_topics(client_options(settings))
     try:
         yield settings
     finally:
@@ -93,7 +94,7 @@ def test_a_client_elsewhere_waits_with_a_note_until_the_broker_answers(own):
     embedded.stop(own)
     elsewhere = load_settings(bootstrap_servers=address)
     notes: list[str] = []
-    waiting = threading.Thread(target=embedded.bootstrap, args=(elsewhere, notes.append))
+    waiting = threading.Thread(target=bootstrap, args=(elsewhere, notes.append))
     waiting.start()
     embedded.start(own)
     waiting.join(10)
@@ -197,24 +198,24 @@ def test_no_java_is_one_message(settings, tmp_path, monkeypatch):
 
 def test_an_address_where_nobody_answers_is_given_up_with_the_settings_name():
     with pytest.raises(BrokerError) as error:
-        embedded.bootstrap(load_settings(bootstrap_servers="127.0.0.1:1"), print, wait_s=0.5)
+        bootstrap(load_settings(bootstrap_servers="127.0.0.1:1"), print, wait_s=0.5)
     assert str(error.value) == (
-        "KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1: no Kafka answers there after 0 s. Start it, correct the address "
-        "(or KAFKA_SECURITY_PROTOCOL, where it encrypts), or leave the setting empty for the embedded broker."
+        "KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1: no answer from Kafka within 0 s. Start it, correct the address "
+        "(or KAFKA_SECURITY_PROTOCOL, if it uses encryption), or leave the setting empty for the embedded broker."
     )
     with pytest.raises(SettingsError, match=r"^KAFKA_BOOTSTRAP_SERVERS='kafka': expected host:port\[,host:port\]\.$"):
-        embedded.bootstrap(load_settings(bootstrap_servers="kafka"))
+        bootstrap(load_settings(bootstrap_servers="kafka"))
 
 
 def test_topics_are_created_once_by_whoever_comes_first_and_emptied_on_demand(own):
     address = embedded.start(own)
-    client = embedded.client_options(own)
+    client = client_options(own)
     with ThreadPoolExecutor(2) as both:
-        assert list(both.map(embedded.ensure_topics, [client, client])) == [None, None]
+        assert list(both.map(ensure_topics, [client, client])) == [None, None]
     send(address, b"x")
-    assert embedded.end_offsets(client, TRANSACTION_TOPIC)[0] > 0
-    embedded.recreate_topics(client)
-    assert [embedded.end_offsets(client, topic) for topic in TOPICS] == [{0: 0}, {0: 0}]
+    assert end_offsets(client, TRANSACTION_TOPIC)[0] > 0
+    recreate_topics(client)
+    assert [end_offsets(client, topic) for topic in TOPICS] == [{0: 0}, {0: 0}]
 
 
 def test_a_misspelt_topic_is_an_error_and_is_not_created(own):
@@ -222,11 +223,11 @@ def test_a_misspelt_topic_is_an_error_and_is_not_created(own):
     with KafkaProducer(bootstrap_servers=address, max_block_ms=1000) as producer, pytest.raises(KafkaError):
         producer.send("typo", b"lost").get(5)
     with pytest.raises(BrokerError, match=r", topic typo: UnknownTopicOrPartitionError\.$"):
-        embedded.end_offsets(embedded.client_options(own), "typo")
+        end_offsets(client_options(own), "typo")
 
 
 def test_clients_get_the_address_that_is_set_or_that_of_the_embedded_broker(own, settings):
-    assert embedded.client_options(load_settings(bootstrap_servers="a:1,b:2")) == {"bootstrap_servers": ["a:1", "b:2"]}
-    assert embedded.client_options(own) == {"bootstrap_servers": [embedded.start(own)]}
-    with pytest.raises(BrokerError, match=r"^Kafka was never started in .*/broker: "):
-        embedded.client_options(settings)
+    assert client_options(load_settings(bootstrap_servers="a:1,b:2")) == {"bootstrap_servers": ["a:1", "b:2"]}
+    assert client_options(own) == {"bootstrap_servers": [embedded.start(own)]}
+    with pytest.raises(BrokerError, match=r"^Kafka was never started in .*/broker\. Start the broker \("):
+        client_options(settings)

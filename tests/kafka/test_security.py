@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 from cluster import HOST, Processes, new_cluster_id, start_broker
+from kafka import KafkaAdminClient
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from fraudstream.errors import BrokerError, SettingsError
 from fraudstream.kafka.broker import config
 from fraudstream.kafka.client import bootstrap, client_options, ensure_topics
+from fraudstream.kafka.probe import wait_for
 from fraudstream.kafka.security import spark_security
 from fraudstream.kafka.topic_reader import read_messages
 from fraudstream.notebook.show import settings_table
-from fraudstream.producer.sender import Sender
+from fraudstream.producer.sender import REQUEST_TIMEOUT_MS, SOCKET_OPTIONS, Sender
 from fraudstream.runtime.java import java
-from fraudstream.schemas import BROWSING_TOPIC
+from fraudstream.schemas import BROWSING_TOPIC, TOPICS
 from fraudstream.settings import load_settings
 
 # isort: split
@@ -39,6 +42,29 @@ offsets.topic.replication.factor=1
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
 username="broker" password="b" user_broker="b" user_shop="a \\\\"quoted\\\\\\\\ secret";
 """
+
+
+# topics that an administrator has created: the user may read and write them, and create none
+GUARDED = """\
+node.id=1
+controller.quorum.voters=1@{host}:{controller}
+listeners=SASL_PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
+advertised.listeners=SASL_PLAINTEXT://{host}:{port}
+inter.broker.listener.name=SASL_PLAINTEXT
+listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+sasl.mechanism.inter.broker.protocol=PLAIN
+offsets.topic.replication.factor=1
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:admin;User:ANONYMOUS
+listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+username="admin" password="a" user_admin="a" user_shop="s";
+"""
+
+
+def producer(client):
+    options = {"request_timeout_ms": REQUEST_TIMEOUT_MS, "socket_options": SOCKET_OPTIONS}
+    return KafkaProducer(**client, acks="all", max_in_flight_requests_per_connection=1, **options)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +99,7 @@ def test_all_clients_get_in_by_settings(secured, spark):
     settings = load_settings(**secured)
     address, client = bootstrap(settings), client_options(settings)
     ensure_topics(client)
-    with closing(Sender(KafkaProducer(**client, acks="all"), client)) as sender:
+    with closing(Sender(producer(client), client)) as sender:
         sender.send(BROWSING_TOPIC, [{"ts": 1}], 1000)
         assert sender.read_message(BROWSING_TOPIC, 0) == b'[{"ts": 1}]'
     assert [rows for _, _, rows in read_messages(client, BROWSING_TOPIC)] == [[{"ts": 1}]]
@@ -82,12 +108,87 @@ def test_all_clients_get_in_by_settings(secured, spark):
     assert [bytes(row.value) for row in rows.collect()] == [b'[{"ts": 1}]']
 
 
+def test_the_protocol_may_be_written_before_the_address(secured):
+    settings = load_settings(
+        **{name: value for name, value in secured.items() if name != "security_protocol"}
+        | {"bootstrap_servers": f"SASL_SSL://{secured['bootstrap_servers']}"}
+    )
+    assert bootstrap(settings, wait_s=60) == secured["bootstrap_servers"]
+    assert client_options(settings) == client_options(load_settings(**secured))
+    assert spark_security(settings) == spark_security(load_settings(**secured))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"bootstrap_servers": "SSL://a:1", "security_protocol": "SASL_SSL"},
+            "KAFKA_BOOTSTRAP_SERVERS='SSL://a:1' names SSL, but KAFKA_SECURITY_PROTOCOL=SASL_SSL. Leave one of the two "
+            "out.",
+        ),
+        *(
+            ({"bootstrap_servers": address}, f"KAFKA_BOOTSTRAP_SERVERS={address!r}: expected host:port[,host:port].")
+            for address in ("http://a:1", "SSL://a:1,PLAINTEXT://b:2", "kafka", "PLAINTEXT://a", "a:1/kafka")
+        ),
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_refused_at_once(given, message):
+    with pytest.raises(SettingsError) as caught:
+        bootstrap(load_settings(**given))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("address", ["PLAINTEXT://a:1,PLAINTEXT://b:2", "plaintext://a:1, b:2", "a:1,b:2"])
+def test_a_plaintext_address_with_and_without_protocol_is_the_same(address):
+    assert client_options(load_settings(bootstrap_servers=address)) == {"bootstrap_servers": ["a:1", "b:2"]}
+
+
+@pytest.fixture(scope="module")
+def guarded(processes):
+    """A broker that lets each user do only what the administrator allows: user -> settings."""
+    port = config.free_port(frozenset())
+    addresses = {"host": HOST, "port": port, "controller": config.free_port(frozenset({port}))}
+    start_broker(processes, "guarded", GUARDED.format(**addresses), new_cluster_id())
+    common = {"bootstrap_servers": f"SASL_PLAINTEXT://{HOST}:{port}"}
+    users = {name: load_settings(**common, sasl_username=name, sasl_password=name[0]) for name in ("admin", "shop")}
+    bootstrap(users["admin"])
+    return users
+
+
+def test_topics_that_exist_need_no_right_to_create_any(guarded):
+    shop = client_options(guarded["shop"])
+    with pytest.raises(BrokerError, match=r"refuses to create topic .*Ask its administrator for the topic, or"):
+        ensure_topics(shop)
+    ensure_topics(client_options(guarded["admin"]))
+    allowed = (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE)
+    with KafkaAdminClient(**client_options(guarded["admin"])) as admin:
+        admin.create_acls(
+            [
+                ACL("User:shop", "*", operation, ACLPermissionType.ALLOW, ResourcePattern(ResourceType.TOPIC, topic))
+                for topic in TOPICS
+                for operation in allowed
+            ]
+        )
+    assert wait_for(lambda: _usable(shop), 20, lambda waited: None)
+    with closing(Sender(producer(shop), shop)) as sender:
+        sender.send(BROWSING_TOPIC, [{"ts": 1}], 1000)
+    assert [rows for _, _, rows in read_messages(shop, BROWSING_TOPIC)] == [[{"ts": 1}]]
+
+
+def _usable(client):
+    try:
+        ensure_topics(client)
+    except BrokerError:  # the rights are not known everywhere at once
+        return False
+    return True
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [({"sasl_password": "wrong one"}, "KAFKA_SASL_PASSWORD"), ({"ssl_cafile": None}, "KAFKA_SSL_CAFILE")],
 )
 def test_who_is_refused_hears_at_once_which_setting_is_wrong_and_no_password(secured, wrong, named):
-    with pytest.raises(BrokerError, match=f"do not come together: .*{named}") as caught:
+    with pytest.raises(BrokerError, match=f"^Kafka at {secured['bootstrap_servers']} .*{named}") as caught:
         bootstrap(load_settings(**{**secured, **wrong}), wait_s=60)
     assert "wrong one" not in str(caught.value)
 

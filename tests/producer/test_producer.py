@@ -35,12 +35,12 @@ OPTIONS = {
 
 @pytest.fixture
 def connect():
-    """(address, kind of producer, patience, note) -> a Sender; all are closed at the test's end."""
+    """(address, kind of producer, retry timeout, note) -> a Sender; all are closed at the end of the test."""
     opened = []
 
-    def connect(address, kind=KafkaProducer, patience_s=60, note=print):
+    def connect(address, kind=KafkaProducer, retry_timeout_s=60, note=print):
         producer = kind(bootstrap_servers=address, **OPTIONS)
-        opened.append(Sender(producer, {"bootstrap_servers": address}, patience_s, note))
+        opened.append(Sender(producer, {"bootstrap_servers": address}, retry_timeout_s, note))
         return opened[-1]
 
     yield connect
@@ -134,7 +134,7 @@ def test_half_batch_is_completed_with_the_ts_of_its_browsing_rows(connect, topic
     replay(connect(topics, note=notes.append), files, batches=1, ts=TS + 77)
     assert [row["ts"] for row in held(topics, TRANSACTION_TOPIC)[0]] == [TS, TS]
     assert records(topics, TRANSACTION_TOPIC)[0].timestamp == TS * 1000
-    assert notes[0] == "Batch 1 was sent by half: its transactions have followed now."
+    assert notes[0] == "Batch 1 was half sent; its transactions have now been sent."
 
 
 def test_everything_sent_already_is_said_with_the_command_to_replay_again(connect, topics, files):
@@ -142,7 +142,7 @@ def test_everything_sent_already_is_said_with_the_command_to_replay_again(connec
     notes = []
     replay(connect(topics, note=notes.append), files)
     assert notes == [
-        "The topics hold 3 batches: 450 browsing rows and 3 transactions already. That is everything, nothing is sent "
+        "The topics already hold 3 batches: 450 browsing rows and 3 transactions. That is everything; nothing is sent "
         "twice. To start afresh: python -m fraudstream reset, then run this notebook again."
     ]
 
@@ -154,14 +154,14 @@ def test_topics_that_hold_another_replay_are_refused(connect, topics, files, tmp
     with pytest.raises(BrokerError) as caught:
         replay(connect(topics), other)
     assert str(caught.value) == (
-        f"{topic}: message 1 is not batch 1 of these files: another replay. "
+        f"{topic} holds another replay: its message 1 is not batch 1 of these files. "
         "To start afresh: python -m fraudstream reset, then run this notebook again."
     )
 
 
 def test_topics_out_of_step_are_refused(connect, topics, files):
     connect(topics).send(TRANSACTION_TOPIC, [], TS * 1000)
-    with pytest.raises(BrokerError, match="The topics hold another replay"):
+    with pytest.raises(BrokerError, match=r"^The topics hold another replay"):
         replay(connect(topics), files)
 
 
@@ -169,7 +169,7 @@ def test_another_writer_is_noticed(connect, topics):
     first, second = connect(topics), connect(topics)
     first.send(BROWSING_TOPIC, [], TS * 1000)
     second.send(BROWSING_TOPIC, [], TS * 1000)
-    with pytest.raises(BrokerError, match="browsing_behaviour: another program writes to it too"):
+    with pytest.raises(BrokerError, match="browsing_behaviour: another program writes to it, too"):
         first.send(BROWSING_TOPIC, [], TS * 1000)
 
 
@@ -195,14 +195,17 @@ def test_a_message_whose_acknowledgement_was_lost_is_not_sent_twice(connect, top
 
 
 def test_message_over_the_broker_s_limit_is_an_error_that_names_the_setting(connect, topics):
-    with pytest.raises(BrokerError, match=r"^transactions, message 1: 2,000,011 bytes .* message.max.bytes"):
+    with pytest.raises(
+        BrokerError,
+        match=r"^transactions, message 1: 2,000,011 bytes, which exceeds Kafka's size limit. .* message.max.bytes",
+    ):
         connect(topics).send(TRANSACTION_TOPIC, [{"a": "x" * 2_000_000}], TS * 1000)
 
 
 def test_a_closed_sender_says_so(connect, topics):
     sender = connect(topics)
     sender.close()
-    with pytest.raises(BrokerError, match=r"^The producer is closed: run the cell that makes it again"):
+    with pytest.raises(BrokerError, match=r"^The producer is closed\. Run the cell that creates it again"):
         sender.send(BROWSING_TOPIC, [], TS * 1000)
 
 
@@ -242,12 +245,12 @@ def test_broker_killed_and_started_again_loses_nothing_and_keeps_the_order(conne
         embedded.start(settings)
         sending.result(60)
     assert held(address, BROWSING_TOPIC) == [[{"number": number}] for number in range(400)]
-    assert notes[0].startswith("Waiting for Kafka since ")
+    assert notes[0].startswith("Waiting for Kafka for ")
 
 
 def test_gives_up_after_a_set_time_with_what_to_do(connect, own_broker):
     settings, address = own_broker
-    sender = connect(address, patience_s=4)
+    sender = connect(address, retry_timeout_s=4)
     sender.send(BROWSING_TOPIC, [], TS * 1000)
     kill(settings)
     with pytest.raises(BrokerError, match=r"^browsing_behaviour, message 2: no answer for \d+ s .* broker start"):

@@ -17,7 +17,7 @@ from kafka import KafkaAdminClient
 from task2 import Task2
 
 from fraudstream.kafka.client import client_options, end_offsets, ensure_topics
-from fraudstream.producer.sender import Sender
+from fraudstream.producer.sender import REQUEST_TIMEOUT_MS, SOCKET_OPTIONS, Sender
 from fraudstream.run.reconcile import reconcile
 from fraudstream.schemas import BROWSING_TOPIC, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import Settings, load_settings
@@ -69,7 +69,13 @@ def replay(clusters):
     settings, processes = clusters
     ensure_topics(client_options(settings))
     shop = list(batches(settings.data_dir))
-    producer = KafkaProducer(**client_options(settings), acks="all", max_in_flight_requests_per_connection=1)
+    producer = KafkaProducer(
+        **client_options(settings),
+        acks="all",
+        max_in_flight_requests_per_connection=1,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        socket_options=SOCKET_OPTIONS,
+    )
     with running(settings) as task2, closing(Sender(producer, client_options(settings))) as sender:
         task2.wait_for("the stream starts", task2.started)
         send(sender, shop[:6])

@@ -13,6 +13,7 @@ from fraudstream.kafka.client import recreate_topics
 from fraudstream.run.reconcile import reconcile
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
 from fraudstream.settings import load_settings
+from fraudstream.stream.reports import Reports
 from fraudstream.stream.store import write_batch
 
 T = int(time.time()) - 1000
@@ -190,8 +191,8 @@ def test_predictions_of_another_replay_are_refused(account):
     with pytest.raises(OutputError) as caught:
         account([[browse(1)]], [[buy(1)]])
     assert str(caught.value) == (
-        f"{account.settings.predictions} holds 2 transactions that transactions does not: they are of another replay. "
-        "Start afresh: python -m fraudstream reset"
+        f"{account.settings.predictions} holds 2 transactions that are not in transactions: they belong to another "
+        "replay. Start afresh: python -m fraudstream reset"
     )
 
 
@@ -211,11 +212,37 @@ def test_precision_and_recall_against_the_truth_of_what_was_predicted(account, t
     assert (summary.precision, summary.recall) == (0.3333, 0.5)
 
 
-def test_summary_is_written_as_json(account):
+def test_summary_is_written_as_json_by_every_reconciliation(account):
     predicted(account.settings, 0, (1, 1))
     path = account.settings.output_dir / "summary.json"
     summary = account([[browse(1)]], [[buy(1)]])
-    summary.write(path)
     written = json.loads(path.read_text())
     assert written["transactions_sent"] == written["predicted"] == written["frauds"] == 1
     assert ("transactions sent", "1") in summary.rows()
+
+
+def test_reports_that_lack_windows_make_it_incomplete(account):
+    columns = {"transaction_id": ["t1"], "prediction": [0.0], "ts": pa.array([T], pa.int32())}
+    columns["imputed"] = pa.array([[]], pa.list_(pa.string()))
+    columns["product_metadata"] = [[{"product_id": 1, "quantity": 2, "item_price": 1.0}]]
+    write_batch(pa.table(columns), account.settings.predictions, 0)
+    commits = account.settings.checkpoints / "frauds" / "commits"
+    commits.mkdir(parents=True)
+    (commits / "0").write_text("v1")
+    summary = account([[browse(1)]], [[buy(1)]])
+    assert (summary.lost, summary.reports_wrong, summary.complete) == (0, 14, False)  # 12 of 2 minutes, 1 and 1
+    assert summary.wrong_windows[-1].startswith("quantity_by_transaction, 20")
+    Reports(account.settings.reports, predictions=account.settings.predictions)
+    summary = reconcile(account.settings, account.client)
+    assert (summary.reports_wrong, summary.complete) == (0, True)
+
+
+@pytest.mark.parametrize("odd", [[1, 2], {"a": 1}, 1.5, True, None, 10**30, "\ud800"])
+def test_odd_ids_are_quarantined_or_read_and_never_spoil_their_neighbours(account, odd):
+    readable = odd in (10**30, "\ud800")
+    predicted(account.settings, 0, (1, 0))
+    if not readable:
+        quarantined(account.settings, (TRANSACTION_TOPIC, 0, 0), (BROWSING_TOPIC, 0, 0))
+    rows = [buy(2) | {"transaction_id": odd, "session_id": odd}, buy(1)]
+    summary = account([[browse(2) | {"session_id": odd}, browse(1)]], [rows])
+    assert counts(summary) == ((2, 1, 0, 0, 0, 1) if readable else (2, 1, 0, 0, 1, 0))

@@ -138,7 +138,7 @@ def test_what_an_earlier_run_left_lies_aside(finished):
     (earlier,) = (finished.output / "earlier").iterdir()
     assert (earlier / "summary.json").read_text() == "of an earlier run"
     assert (earlier / "predictions" / "batch_id=0" / "part-0.parquet").read_bytes() == b"of an earlier run"
-    assert f"What the last replay left is in {earlier} now." in finished.printed.replace("\n", "")
+    assert f"The results of the last replay have moved to {earlier}." in finished.printed.replace("\n", "")
 
 
 def test_the_notebook_of_task_1_shows_what_it_sent(finished):

@@ -1,6 +1,8 @@
 """The prediction sink: each micro-batch is visible once, complete or not at all, and bound to its query."""
 
 import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from fraudstream.errors import OutputError
 from fraudstream.stream.sink import PredictionSink
-from fraudstream.stream.store import write_batch
+from fraudstream.stream.store import batch_file, read_batch, write_batch
 
 
 def rows(*ids):
@@ -58,6 +60,36 @@ def test_a_half_written_batch_is_not_seen_and_is_replaced(spark, folder, monkeyp
     write_batch(rows("t2"), folder, 1)
     assert ids(spark, folder) == [("t1", 0), ("t2", 1)]
     assert sorted(path.name for path in folder.rglob("*")) == ["batch_id=0", "batch_id=1", *["part-0.parquet"] * 2]
+
+
+RACES = 500
+both_ready = None
+
+
+def _share(barrier):
+    global both_ready
+    both_ready = barrier
+
+
+def _write_all(folder, writer):
+    """Whether each batch was published by this writer: both begin each of them at the same moment."""
+    published = []
+    for batch_id in range(RACES):
+        both_ready.wait(60)
+        published.append(write_batch(rows(writer), folder, batch_id))
+    return published
+
+
+def test_two_writers_of_one_batch_publish_it_once_and_each_knows_who_did(folder):
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, spawn, _share, (spawn.Barrier(2),)) as pool:
+        first, second = (pool.submit(_write_all, folder, writer) for writer in ("first", "second"))
+        published = list(zip(first.result(120), second.result(120), strict=True))
+    assert all(sorted(each) == [False, True] for each in published)
+    assert 20 < sum(by_first for by_first, _ in published) < RACES - 20, "the two must have raced"
+    winners = [read_batch(batch_file(folder, n), ["transaction_id"])[0].to_pylist() for n in range(RACES)]
+    assert winners == [["first"] if by_first else ["second"] for by_first, _ in published]
+    assert sorted(path.name for path in folder.glob("_*")) == []
 
 
 def test_a_batch_is_one_file(spark, folder):

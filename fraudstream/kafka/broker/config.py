@@ -12,7 +12,7 @@ PREFERRED_PORT = 9092
 # below the ports that systems hand out to outgoing connections, so that a remembered one is still free tomorrow
 OTHER_PORTS = range(20000, 32000)
 
-# What differs from Kafka's defaults, each with its reason. Paths are relative to the broker's folder.
+# Differences from Kafka's defaults, each with its reason. Paths are relative to the broker's folder.
 PROPERTIES = """\
 node.id=1
 process.roles=broker,controller
@@ -22,7 +22,7 @@ controller.listener.names=CONTROLLER
 controller.quorum.voters=1@{host}:{controller_port}
 log.dirs=data
 
-# topics are created on purpose: a misspelt one is an error, not a new topic
+# topics are created explicitly: a misspelt name is an error, not a new topic
 auto.create.topics.enable=false
 
 # retention by age looks at record timestamps, and a replay may bring old ones: bound the size instead (4 GiB a topic)
@@ -37,10 +37,10 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 
-# nobody else will join: do not wait 3 s for other members of a group
+# no other member joins a group: do not wait 3 s for one
 group.initial.rebalance.delay.ms=0
 
-# a killed broker is let in again only when its old session has ended: 5 s after a kill instead of 12
+# a killed broker can rejoin only after its old session has ended: 5 s after a kill instead of 12
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 
@@ -72,8 +72,15 @@ def address(folder: Path) -> str | None:
     return found.group(1) if found else None
 
 
+def cluster_id(folder: Path) -> str:
+    """The id of the folder's cluster, from its data; empty before the first start."""
+    path = folder / "data" / "meta.properties"
+    found = re.search(r"^cluster\.id=(\S+)$", path.read_text(), re.M) if path.is_file() else None
+    return found.group(1) if found else ""
+
+
 def free_port(taken: frozenset[int]) -> int:
-    """A port that nobody listens on, at random so that two starts at once hardly meet."""
+    """A random port that no program listens on, so that two starts at once rarely choose the same."""
     for port in random.sample(OTHER_PORTS, 200):
         if port not in taken and is_free(port):
             return port
@@ -81,7 +88,7 @@ def free_port(taken: frozenset[int]) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether Kafka could listen there: nobody accepts connections, and the port can be bound."""
+    """Whether Kafka could listen there: no program accepts connections, and the port can be bound."""
     with socket.socket() as client:
         client.settimeout(1)
         if client.connect_ex((HOST, port)) == 0:

@@ -1,8 +1,8 @@
-"""The broker's process: detached from whoever started it, found again by any process of the machine.
+"""The broker's process: detached from the process that starts it, and found again by any process of this machine.
 
 The broker inherits an open file that is locked (``running.lock``). The operating system ends that lock with the
-process, however it ends, so neither a stale process id nor a reused one can mislead. This matters: a second Kafka on
-the same data damages the first one's metadata before it notices that the folder is in use.
+process, however it ends, so neither a stale process id nor a reused one can mislead. This matters because a second
+Kafka on the same data damages the metadata of the first before it notices that the folder is in use.
 """
 
 import fcntl
@@ -17,11 +17,11 @@ import psutil
 
 from fraudstream.errors import BrokerError
 
-# the inner shell writes its own id and becomes the broker; the outer one ends at once, so that the broker is
-# nobody's child and lives on when a notebook's kernel ends
+# the inner shell writes its own id and becomes the broker; the outer one ends at once, so the broker has no parent
+# and survives the end of a notebook's kernel
 DETACHED = """sh -c 'echo $$ >broker.pid && exec "$@"' sh "$@" </dev/null >>console.log 2>&1 &"""
 
-DYING_S = 5  # a killed process is gone by name a moment before its last thread lets go of its files
+DYING_S = 5  # a killed process loses its id a moment before its last thread closes its files
 
 
 def is_running(folder: Path) -> bool:
@@ -29,32 +29,37 @@ def is_running(folder: Path) -> bool:
     if not (folder / "running.lock").exists():
         return False
     with _open(folder) as lock:
-        return not _try_lock(lock, fcntl.LOCK_SH)  # shared: two who look at once do not take each other for the broker
+        return not _try_lock(lock, fcntl.LOCK_SH)  # shared: two that look at once do not take each other for the broker
+
+
+def was_killed(folder: Path) -> bool:
+    """Whether the folder's broker ended without being stopped: its process id is still there, its process is not."""
+    return (folder / "broker.pid").exists() and not is_running(folder)
 
 
 @contextmanager
 def reserved(folder: Path) -> Iterator[int]:
-    """The folder's lock as an open file to hand to the broker; it is free again when no process holds it."""
+    """The folder's lock as an open file to pass to the broker; it is free again when no process holds it."""
     with _open(folder) as lock:
-        deadline = time.monotonic() + 2  # somebody may be looking just now
+        deadline = time.monotonic() + 2  # another process may be looking at the lock
         while not _try_lock(lock, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
-                raise BrokerError(f"{folder}: a broker runs there already.")
+                raise BrokerError(f"{folder}: a broker is already running there.")
             time.sleep(0.01)
         yield lock
 
 
 def launch(folder: Path, command: list[str], lock: int) -> None:
-    """Starts command in folder, detached; its outputs go to console.log, its id to broker.pid."""
+    """Starts command in folder, detached. Its output goes to console.log, its process id to broker.pid."""
     (folder / "broker.pid").unlink(missing_ok=True)
     detached = ["sh", "-c", DETACHED, "sh", *command]
     subprocess.run(detached, cwd=folder, pass_fds=[lock], start_new_session=True, check=True)
 
 
 def find(folder: Path) -> psutil.Process | None:
-    """The running broker of this folder, None if none runs.
+    """The running broker of this folder; None if none is running.
 
-    Raises BrokerError where one runs but is out of reach, as from inside and outside of a container.
+    Raises BrokerError if one is running but is not visible from here, for example across the border of a container.
     """
     if not is_running(folder):
         return None
@@ -74,23 +79,24 @@ def find(folder: Path) -> psutil.Process | None:
 
 def _out_of_reach(folder: Path, pid: str) -> str:
     return (
-        f"{folder}: a broker runs on this folder, but process {pid or 'unknown'} is not it as seen from "
-        "here. Stop it where it was started (in the container, or as the other user)."
+        f"{folder}: a broker is running, but its process {pid or '(unknown)'} is not visible from here. "
+        "Stop it where it was started (in the container, or as the other user)."
     )
 
 
-def end(process: psutil.Process, folder: Path, patience_s: float = 20) -> None:
-    """Ends just this process: asks it to stop and, after patience_s seconds, kills it."""
-    with suppress(psutil.NoSuchProcess):  # it may end by itself just now
+def end(process: psutil.Process, folder: Path, stop_timeout_s: float = 20) -> None:
+    """Ends this process and no other: asks it to stop and kills it after ``stop_timeout_s`` seconds."""
+    with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
         process.terminate()
-        process.resume()  # a paused process would not hear it
-    if not wait_for_end(folder, patience_s):
+        process.resume()  # a paused process would not receive it
+    if not wait_for_end(folder, stop_timeout_s):
         process.kill()
         if not wait_for_end(folder, 10):
-            raise BrokerError(f"Process {process.pid} (Kafka in {folder}) does not end, even when killed.")
+            raise BrokerError(f"Process {process.pid} (Kafka in {folder}) did not end within 10 s, even when killed.")
 
 
 def wait_for_end(folder: Path, limit_s: float) -> bool:
+    """Whether the folder's broker has ended within ``limit_s`` seconds."""
     deadline = time.monotonic() + limit_s
     while is_running(folder):
         if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
-"""The embedded broker: Apache Kafka from its own jars, one node (KRaft), bound to 127.0.0.1, one an output folder.
+"""The embedded broker: Apache Kafka from its own jars, one node (KRaft), bound to 127.0.0.1, one per output folder.
 
-Everything it has stands in ``output/broker``: data, server.properties, broker.pid, server.log (Kafka's warnings and
-errors), console.log (what Java itself prints).
+All of it is in ``output/broker``: data, server.properties, broker.pid, server.log (Kafka's warnings and errors),
+console.log (Java's own output), temporary.lock (the command that stops the broker when it ends).
 """
 
 import base64
@@ -20,6 +20,8 @@ from filelock import FileLock, Timeout
 from fraudstream.errors import BrokerError, Note
 from fraudstream.kafka import probe
 from fraudstream.kafka.broker import config, process
+from fraudstream.runtime import locks
+from fraudstream.runtime.folders import make, writing_to
 from fraudstream.runtime.jars import jars
 from fraudstream.runtime.java import java
 from fraudstream.settings import Settings
@@ -27,15 +29,19 @@ from fraudstream.settings import Settings
 LOG4J = Path(__file__).with_name("log4j2.properties")
 START_LIMIT_S = 60
 PORT_TRIES = 3
-# Java's quick compiler and collector: half the processor time of a start, and more than enough for a batch a second
+# Java's quick compiler and collector: half the processor time of a start, and more than enough for a batch per second
 QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 LOGS = ("console.log", "server.log")
+TEMPORARY = "temporary.lock"
 START_MARK = "---- start"
 
 
 @dataclass(frozen=True, repr=False)
 class Status:
-    """What the broker of a folder does; memory is resident, in megabytes (10^6 bytes), started in Unix seconds."""
+    """State of a folder's broker: memory is resident, in megabytes (10^6 bytes), started in Unix seconds.
+
+    left_by: the command that started it for itself and was killed before it could stop it; None if there was none.
+    """
 
     folder: Path
     running: bool
@@ -44,67 +50,88 @@ class Status:
     pid: int | None = None
     memory_mb: float | None = None
     started: float | None = None
+    left_by: str | None = None
 
     def __repr__(self) -> str:
         if not self.running:
             return f"Kafka is not running (folder {self.folder})"
-        state = "answers" if self.answers else "runs but does not answer"
+        state = "answers" if self.answers else "is running but does not answer"
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.started))
         return (
             f"Kafka {state} at {self.address}, process {self.pid} since {since}, {self.memory_mb:.0f} MB, "
-            f"folder {self.folder}"
+            f"folder {self.folder}" + (f", left behind by {self.left_by}" if self.left_by else "")
         )
 
 
 def start(settings: Settings, note: Note = print) -> str:
-    """Starts the broker unless it runs, and returns its address once it answers a request: 127.0.0.1:port.
+    """Starts the broker unless it is running, and returns its address, 127.0.0.1:port, once it answers a request.
 
-    Safe to call from several processes at once. The broker outlives its starter; a start after a crash or a reboot
-    goes on with the same messages at the same address.
-    Raises RuntimeMissingError (no Java, no jars) or BrokerError with the cause and the log file's name.
+    Several processes may call this at once. The broker outlives the process that starts it; after a crash or a reboot
+    it has the same messages and, if the port is still free, the same address.
+    Raises RuntimeMissingError (no Java, no jars), OutputError (its folder cannot be written), or BrokerError with the
+    cause and the name of the log file.
     """
     folder = settings.broker_dir
     if not process.is_running(folder):
-        java()  # nothing is written where Kafka could not run
-    folder.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(folder, note):
+        java()  # write nothing where Kafka could not run
+    with writing_to(make(folder)), _one_at_a_time(folder, note):
         if process.is_running(folder):
             address = config.address(folder)
             if address is not None and _wait(folder, address, note):
                 return address
-            if process.is_running(folder):  # and not one that was just killed
+            if process.is_running(folder):  # not one that has just been killed
                 raise BrokerError(f"{_status(folder)!r}. Stop it, then start again.")
         class_path = f"{jars('broker', settings.jars_dir, note)[0].parent}/*"
         return _start(folder, class_path, note)
 
 
 def stop(settings: Settings) -> bool:
-    """Ends the broker of this output folder, and only that process; False if none ran."""
+    """Stops the broker of this output folder and no other process; False if none was running."""
     folder = settings.broker_dir
     if not folder.is_dir():
         return False
     with _one_at_a_time(folder, note=print):
         running = process.find(folder)
-        if running is None:
-            return False
-        process.end(running, folder)
-        (folder / "broker.pid").unlink(missing_ok=True)
-        return True
+        if running is not None:
+            process.end(running, folder)
+        (folder / "broker.pid").unlink(missing_ok=True)  # whoever waits for it sees that it was stopped on purpose
+        return running is not None
 
 
 @contextmanager
-def stop_broker_afterwards(settings: Settings) -> Iterator[None]:
-    """Around something that starts the broker: stopped at the end, unless it ran before. Nothing stays unasked."""
-    ran = status(settings).running
+def stop_broker_afterwards(settings: Settings, who: str = "a command") -> Iterator[None]:
+    """Stops the embedded broker at the end of the block, unless it was running before and was meant to.
+
+    One that a killed command left behind was not meant to. ``who`` names the command to the next one, should this one
+    be killed, too.
+    """
+    folder = settings.broker_dir
+    if not settings.embedded_broker or (status(settings).running and not left_by(folder)):
+        yield
+        return
+    mark = locks.take(folder / TEMPORARY, who)
     try:
         yield
     finally:
-        if not ran:
-            stop(settings)
+        stop(settings)
+        if mark:
+            mark.release()
+
+
+def left_by(folder: Path) -> str | None:
+    """The killed command, with its process and start, whose temporary broker is in this folder; None without one."""
+    mark = folder / TEMPORARY
+    return locks.described(mark) if locks.pid(mark) and not locks.is_held(mark) else None
+
+
+def keep(settings: Settings) -> None:
+    """Makes the broker that a killed command left behind a lasting one: nothing stops it unasked any more."""
+    if left_by(settings.broker_dir):
+        (settings.broker_dir / TEMPORARY).unlink()
 
 
 def status(settings: Settings) -> Status:
-    """Whether the broker of this output folder runs and answers, where, and what it takes."""
+    """Whether the broker of this output folder is running, whether it answers, where, and how much memory it uses."""
     folder = settings.broker_dir
     if not folder.is_dir():
         return Status(folder, running=False)
@@ -117,16 +144,16 @@ def _status(folder: Path) -> Status:
     if running is None:
         return Status(folder, running=False)
     address = config.address(folder)
-    answers = address is not None and probe.cluster_id(address) == _own_cluster_id(folder)
+    answers = address is not None and probe.cluster_id(address) == config.cluster_id(folder)
     try:
         memory_mb, started = running.memory_info().rss / 1e6, running.create_time()
-    except psutil.NoSuchProcess:  # it ended while we looked
+    except psutil.NoSuchProcess:  # it has just ended
         return Status(folder, running=False)
-    return Status(folder, True, address, answers, running.pid, memory_mb, started)
+    return Status(folder, True, address, answers, running.pid, memory_mb, started, left_by(folder))
 
 
 def _start(folder: Path, class_path: str, note: Note) -> str:
-    """One attempt, and others only where somebody took the port between our look and Kafka's start."""
+    """Starts Kafka; tries again only if another program took the port between our look and Kafka's start."""
     began = time.monotonic()
     note(f"Starting Kafka in {folder} ...")
     taken: frozenset[int] = frozenset()
@@ -165,14 +192,14 @@ def _format(folder: Path, program: list[str]) -> None:
     command = [*program, "kafka.tools.StorageTool", "format", "--config=server.properties", f"--cluster-id={new_id}"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if run.returncode != 0:
-        raise BrokerError(f"Kafka cannot prepare {folder / 'data'}: {(run.stderr or run.stdout).strip()[-500:]}")
+        raise BrokerError(f"Kafka cannot format {folder / 'data'}: {(run.stderr or run.stdout).strip()[-500:]}")
 
 
 def _wait(folder: Path, address: str, note: Note) -> bool:
-    """Whether the folder's own broker answers at address; False as soon as its process has ended."""
+    """Whether the folder's own broker answers at address; False once its process has ended."""
 
     def answers_or_ended() -> bool:
-        return not process.is_running(folder) or probe.cluster_id(address) == _own_cluster_id(folder)
+        return not process.is_running(folder) or probe.cluster_id(address) == config.cluster_id(folder)
 
     def still_waiting(seconds: float) -> None:
         note(f"Kafka at {address} does not answer yet, {seconds:.0f} s (log: {folder / 'server.log'}).")
@@ -180,25 +207,19 @@ def _wait(folder: Path, address: str, note: Note) -> bool:
     return probe.wait_for(answers_or_ended, START_LIMIT_S, still_waiting) and process.is_running(folder)
 
 
-def _own_cluster_id(folder: Path) -> str:
-    path = folder / "data" / "meta.properties"
-    found = re.search(r"^cluster\.id=(\S+)$", path.read_text(), re.M) if path.is_file() else None
-    return found.group(1) if found else ""
-
-
 def _cause(folder: Path) -> str:
-    """The log file's name and the last causes since this start: errors and exceptions without their stack traces."""
+    """The log file's name, and the last errors and exceptions since this start, without stack traces."""
     lines: list[str] = []
     for name in LOGS:
         lines += (folder / name).read_text(errors="replace").rpartition(START_MARK)[2].splitlines()[1:]
     telling = [line.strip() for line in lines if re.search(r" (ERROR|FATAL) |^\S*(Exception|Error)\b|^Caused by", line)]
-    last = list(dict.fromkeys(reversed(telling or lines)))[:4]  # each once, the deepest cause comes last in a log
+    last = list(dict.fromkeys(reversed(telling or lines)))[:4]  # each once; the deepest cause is the last in a log
     return f"{folder / 'server.log'} ends with: {' | '.join(reversed(last)) or '(nothing)'}"
 
 
 @contextmanager
 def _one_at_a_time(folder: Path, note: Note) -> Iterator[None]:
-    """Starts and stops of one folder wait for each other; a first start may have to download the jars."""
+    """Starts and stops of one folder wait for each other; the first start may download the jars."""
     lock = FileLock(folder / "start.lock")
     try:
         lock.acquire(timeout=1)
