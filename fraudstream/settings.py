@@ -1,7 +1,11 @@
-"""Environment variables, read once into one validated object; every path and address comes from it."""
+"""Settings: the environment, read once into one checked object; every path and address comes from it."""
 
+import os
 import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -17,6 +21,9 @@ PROJECT = Path(__file__).resolve().parents[1]
 FIRST_MESSAGE_FACTOR = 10
 # what is shown to people is in the time zone of requirement 2.1
 MELBOURNE = ZoneInfo("Australia/Melbourne")
+# variables of this prefix that are no settings: switches of the tests
+NO_SETTINGS = frozenset({f"{PREFIX}TEST_COMPOSE"})
+_MASTER = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|local-cluster\[.+\]|spark://\S+:\d+(,\S+:\d+)*|yarn|k8s://\S+")
 
 
 def _absolute(value: Any) -> Path:
@@ -41,6 +48,12 @@ def _hadoop_uri(value: str) -> str:
     return value.rstrip("/")
 
 
+def _spark_master(value: str) -> str:
+    if not _MASTER.fullmatch(value):
+        raise ValueError("not an address of Spark: local[4], spark://host:7077, yarn or k8s://https://host:port")
+    return value
+
+
 AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: _absolute(value) if value else None)]
 OptionalInt = Annotated[int | None, BeforeValidator(_empty_is_none)]
@@ -48,7 +61,7 @@ OptionalFloat = Annotated[float | None, BeforeValidator(_empty_is_none)]
 
 
 class Settings(BaseSettings):
-    """All settings. Relative paths count from the current folder; the defaults are in the project folder."""
+    """All settings. Relative paths are relative to the current folder, defaults to the project folder."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, populate_by_name=True, frozen=True, extra="ignore", env_ignore_empty=True
@@ -71,7 +84,7 @@ class Settings(BaseSettings):
     batches: OptionalInt = Field(
         None,
         ge=1,
-        description="number of batches of 200 browsing rows to send (empty: all)",
+        description="send only this many batches of 200 browsing rows (empty: all)",
     )
     interval_s: float = Field(
         1.0,
@@ -86,7 +99,7 @@ class Settings(BaseSettings):
     idle_s: OptionalFloat = Field(
         None,
         gt=0,
-        description="seconds without a new message after which Tasks 2 and 3 end (empty: they run until interrupted)",
+        description="end Tasks 2 and 3 after this many seconds without a new message (empty: when interrupted)",
     )
     bootstrap_servers: str = Field(
         "",
@@ -107,17 +120,15 @@ class Settings(BaseSettings):
     )
     aliases: Annotated[str, AfterValidator(_alias_pairs)] = Field(
         "",
-        description="column aliases for your own model: their_name=our_name[,...]",
+        description="column aliases of your own model: their_name=our_name[,...]",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT",
         validation_alias="KAFKA_SECURITY_PROTOCOL",
-        description="security protocol of an external Kafka: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+        description="security protocol of an external Kafka: SSL encrypts, SASL asks for a user name and a password",
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "PLAIN",
-        validation_alias="KAFKA_SASL_MECHANISM",
-        description="SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+        "PLAIN", validation_alias="KAFKA_SASL_MECHANISM", description="SASL mechanism"
     )
     sasl_username: str = Field("", validation_alias="KAFKA_SASL_USERNAME", description="SASL user name")
     sasl_password: SecretStr = Field(
@@ -130,10 +141,14 @@ class Settings(BaseSettings):
         validation_alias="KAFKA_SSL_CAFILE",
         description="PEM file of the CA that signed Kafka's certificate (empty: the CAs trusted by system and Java)",
     )
-    spark_master: str = Field(
-        "local[4]", validation_alias="SPARK_MASTER", description="Spark master (requirement 2.1: four cores)"
+    spark_master: Annotated[str, AfterValidator(_spark_master)] = Field(
+        "local[4]", validation_alias="SPARK_MASTER", description="where Spark runs (2.1: four cores)"
     )
-
+    worker_python: str = Field(
+        "",
+        description="Python of Spark's workers on a cluster, a path on every node (empty: python3; without a cluster "
+        "always the notebook's own)",
+    )
     jars_dir: AbsolutePath = Field(
         PROJECT / ".cache" / "jars",
         description="folder for the downloaded jars of Kafka and Spark's Kafka connector",
@@ -152,7 +167,7 @@ class Settings(BaseSettings):
 
     @property
     def shared_dir(self) -> AnyPath:
-        """What every node of a cluster reads and writes lies here."""
+        """The folder that every node of a cluster reads and writes."""
         return HadoopPath(self.storage) if self.storage else self.output_dir
 
     @property
@@ -189,7 +204,7 @@ class Settings(BaseSettings):
         return PROJECT / ".cache"
 
     def as_environment(self) -> dict[str, str]:
-        """Name of the environment variable -> text, for a process that shall find these settings; the password, too."""
+        """Name of the environment variable -> text, for a process that is to have these settings, password included."""
         values = {name: getattr(self, field) for field, name in self.environment_names().items()}
         return {
             name: "" if value is None else value.get_secret_value() if isinstance(value, SecretStr) else str(value)
@@ -202,17 +217,34 @@ class Settings(BaseSettings):
         return {name: field.validation_alias or f"{PREFIX}{name.upper()}" for name, field in cls.model_fields.items()}
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings(options: Mapping[str, str] = MappingProxyType({}), /, **overrides: Any) -> Settings:
     """The settings of the environment, with overrides by field name.
 
-    Raises SettingsError with one line a wrong value: the variable's name, what is wrong, what was found.
+    ``options``: field -> the command-line option that an override came from, for messages.
+    Raises SettingsError with one line per wrong value: the option or the variable, what was found, what is wrong; and
+    for a FRAUDSTREAM_ variable that is no setting.
     """
+    _refuse_unknown()
     try:
         return Settings(**overrides)
     except ValidationError as error:
         names = Settings.environment_names()
+        fields = {name: field for field, name in names.items()}
         lines = []
         for problem in error.errors():
-            field = str(problem["loc"][0]) if problem["loc"] else "settings"
-            lines.append(f"{names.get(field, field)}={problem['input']!r}: {problem['msg']}.")
+            found = str(problem["loc"][0]) if problem["loc"] else "settings"
+            field = fields.get(found, found)
+            name = f"{options[field]} " if field in overrides and field in options else f"{names.get(field, field)}="
+            shown = problem["input"] if name.startswith("--") else repr(problem["input"])
+            lines.append(f"{name}{shown}: {problem['msg']}.")
         raise SettingsError(" ".join(lines)) from error
+
+
+def _refuse_unknown() -> None:
+    """Raises SettingsError for a variable with our prefix that no setting has: a mistyped one would be ignored."""
+    known = [name for name in Settings.environment_names().values() if name.startswith(PREFIX)]
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known and name not in NO_SETTINGS:
+            near = get_close_matches(name, known, n=1)
+            advice = f"Did you mean {near[0]}?" if near else f"The settings are: {', '.join(known)}."
+            raise SettingsError(f"{name}: no setting has this name. {advice}")

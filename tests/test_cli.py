@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from zips import small_model
 
+from fraudstream.errors import command
 from fraudstream.kafka import broker as embedded
 from fraudstream.runtime.java import REMEDY
 from fraudstream.schemas import FILES
@@ -107,7 +108,7 @@ def test_a_file_without_rows_is_named(shop):
 def test_a_missing_model_is_named(shop):
     shop.model.unlink()
     assert shop.refuses("run") == (
-        f"ModelError: {shop.model}: no such model. Train one (python -m fraudstream train) or set FRAUDSTREAM_MODEL.\n"
+        f"ModelError: {shop.model}: no such model. Train one ({command('train')}) or set FRAUDSTREAM_MODEL.\n"
     )
 
 

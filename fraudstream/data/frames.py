@@ -10,6 +10,7 @@ from fraudstream.data.parsing import parsed, parsed_columns
 from fraudstream.errors import DataError
 from fraudstream.features import DEFAULTS, FeatureOptions, customer_profiles
 from fraudstream.schemas import BROWSING, FILES, FRAUD, FRAUD_WORDS, HONEST_WORDS, TRANSACTION, ddl
+from fraudstream.storage import hadoop_glob
 
 # what people write, which may hold line breaks, stands only here; reading over them cannot be split among cores
 MULTILINE = frozenset({"customer.csv", "product.csv", "category.csv", "transactions.csv", "new_transaction.csv"})
@@ -27,7 +28,7 @@ def read_csv(spark: SparkSession, data_dir: Path, name: str, schema: str | None 
     path = csv_files.find(data_dir, name)
     found = csv_files.check_header(path, columns)
     text = spark.read.csv(
-        str(path),
+        hadoop_glob(path),
         schema=", ".join(f"`{column}` string" for column in found),
         header=True,
         quote='"',

@@ -1,17 +1,17 @@
-"""Matches each column of the model with a column of the stream, and says how unknown values are replaced."""
+"""How a model's columns map to the stream's, and how values that it does not know are imputed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fraudstream.errors import ModelError, SettingsError
 from fraudstream.model.aliases import normal, spellings
-from fraudstream.model.signature import ANY, CATEGORY, NUMBER, ModelInput, ModelSignature
+from fraudstream.model.signature import ANY, CATEGORY, NUMBER, TEXT, ModelInput, ModelSignature
 from fraudstream.runtime.table import Table
 from fraudstream.schemas import PARTS_OF_DAY
 
 NUMERIC = frozenset({"int", "bigint", "double", "float", "smallint", "tinyint"})
-# replaces a missing number that the model does not handle itself: the real shop's medians where they are known
-# (customers, locations), otherwise 0
+# a missing number is imputed so where the model does not handle it: the real shop's medians where they are known
+# (customers, places), else 0
 FILL_VALUES = {"age": 28, "first_join_year": 2018, "shipment_location_lat": -6.24, "shipment_location_long": 110.17}
 
 HEADINGS = ("model's column", "our column", "type", "taken as", "vocabulary", "unknown value")
@@ -19,7 +19,7 @@ HEADINGS = ("model's column", "our column", "type", "taken as", "vocabulary", "u
 
 @dataclass(frozen=True)
 class ColumnMatch:
-    """A column of the model and its column of the stream, which has the Spark type ``type``."""
+    """A column of the model and the stream's column that it maps to, of Spark type ``type``."""
 
     input: ModelInput
     ours: str
@@ -27,10 +27,12 @@ class ColumnMatch:
 
     @property
     def fill_value(self) -> str | float | None:
-        """The replacement of a value that the model does not know; None if the model handles it itself."""
+        """What replaces a value that the model does not know; None where the model handles it."""
         if self.input.keeps:
             return None
-        return self.input.fill_value if self.input.labels else FILL_VALUES.get(self.ours, 0)
+        if self.input.labels or self.input.kind == TEXT:
+            return self.input.fill_value
+        return FILL_VALUES.get(self.ours, 0)
 
     @property
     def unlearnt_parts_of_day(self) -> list[str]:
@@ -41,7 +43,9 @@ class ColumnMatch:
     def row(self) -> tuple[str, ...]:
         """HEADINGS, as texts."""
         labels = ", ".join(self.input.labels[:8]) + (", …" if len(self.input.labels) > 8 else "")
-        fill_value = "unchanged" if self.fill_value is None else f"becomes {self.fill_value}"
+        fill_value = "as it is" if self.fill_value is None else f"{self.fill_value or 'empty text'} instead"
+        if self.fill_value == 0:
+            fill_value = "0 instead"
         return (
             self.input.column,
             self.ours,
@@ -66,7 +70,7 @@ class ModelMatch:
         return f"prediction = 1 means {label}." if label else "prediction = 1 is fraud (the model has no label names)."
 
     def notes(self) -> list[str]:
-        """Remarks below the table, one per line."""
+        """Lines to read with the table."""
         out = self.signature.left_out
         notes = [f"Saved by Spark {self.signature.spark}, {len(self.signature.stages)} stages. {self.meaning}"]
         if out:
@@ -111,8 +115,8 @@ def match(
     missing = [each.column for each in signature.inputs if normal(each.column) not in known]
     if missing:
         raise ModelError(
-            f"{signature.path}: the model needs columns that the stream does not have: {', '.join(missing)}. "
-            f"The stream has: {', '.join(columns)}. If a column has another name, set "
+            f"{signature.path}: the model wants columns that the stream does not have: {', '.join(missing)}. "
+            f"The stream has: {', '.join(columns)}. If one has another name there, set "
             f"FRAUDSTREAM_ALIASES={missing[0]}=<name in the stream>. "
             "Otherwise the model was trained for a different task."
         )
@@ -131,7 +135,7 @@ def _check_type(signature: ModelSignature, pair: ColumnMatch) -> None:
         raise ModelError(
             f"{signature.path}: the model needs a number in {name}; the stream's {pair.ours} is {pair.type}."
         )
-    if wanted.kind in (CATEGORY, NUMBER) and pair.type not in NUMERIC | {"string"}:
+    if wanted.kind in (CATEGORY, NUMBER, TEXT) and pair.type not in NUMERIC | {"string"}:
         raise ModelError(
             f"{signature.path}: the model needs a {wanted.kind} in {name}; the stream's {pair.ours} is {pair.type}."
         )

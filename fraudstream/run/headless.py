@@ -25,6 +25,7 @@ from fraudstream.run.reset import reset
 from fraudstream.runtime.java import java
 from fraudstream.schemas import PREDICTIONS, STATIC_FILES, STREAM_FILES
 from fraudstream.settings import PROJECT, Settings
+from fraudstream.storage import writable
 
 NOTEBOOKS = {
     "Task 1": PROJECT / "A2B-Task1_producer.ipynb",
@@ -96,6 +97,7 @@ def run(
     """
     console = console or Console()
     java()
+    writable(settings.output_dir)
     settings.predictions.exists()  # a storage that cannot be reached is said at once, not after the training
     ensure_data(settings)
     csv_files.check_files(settings.data_dir, {**STATIC_FILES, **STREAM_FILES})

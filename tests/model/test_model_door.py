@@ -9,7 +9,7 @@ import zipfile
 import pytest
 from zips import ASSEMBLER, CLASSIFICATION, FEATURE, TREES, assembler, entries, indexer, small_model, write_zip
 
-from fraudstream.errors import ModelError, SettingsError
+from fraudstream.errors import ModelError, SettingsError, command
 from fraudstream.model import SavedModel
 from fraudstream.model.metadata import SPARK
 from fraudstream.schemas import OFFERED
@@ -51,7 +51,7 @@ def test_a_good_model_passes_and_nothing_is_written(path):
 
 
 def test_missing(path):
-    assert refusal(path) == "no such model. Train one (python -m fraudstream train) or set FRAUDSTREAM_MODEL."
+    assert refusal(path) == f"no such model. Train one ({command('train')}) or set FRAUDSTREAM_MODEL."
 
 
 @pytest.mark.parametrize("content", [b"", b"PK no zip", b"\x1f\x8b a gzip"])
@@ -214,8 +214,8 @@ def test_a_stage_that_is_not_in_the_zip(path, uid):
 def test_a_model_of_another_task_is_refused_with_the_missing_columns_beside_those_there_are(path):
     said = unfit(path, assembler("highval%", "L1_count", "is_promotion"), TREES)
     assert said == (
-        "the model needs columns that the stream does not have: highval%, is_promotion. "
-        f"The stream has: {', '.join(OFFERED)}. If a column has another name, set "
+        "the model wants columns that the stream does not have: highval%, is_promotion. "
+        f"The stream has: {', '.join(OFFERED)}. If one has another name there, set "
         "FRAUDSTREAM_ALIASES=highval%=<name in the stream>. Otherwise the model was trained for a different task."
     )
 

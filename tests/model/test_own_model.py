@@ -11,7 +11,7 @@ from zips import TREES, assembler, entries, indexer, write_zip
 from fraudstream.errors import ModelError
 from fraudstream.features import FEATURES, TRANSACTION_COLUMNS
 from fraudstream.model import SavedModel
-from fraudstream.model.columns import try_out, with_model_columns
+from fraudstream.model.columns import IMPUTED, try_out, with_model_columns
 from fraudstream.schemas import OFFERED
 
 UNKNOWN = {"payment_method": "Kredivo", "gender": None, "age": None, "total_amount": float("nan"), "clear_payment": 7}
@@ -115,7 +115,7 @@ def test_a_value_finds_its_label_however_training_wrote_it(features, tmp_path, c
     path = write_zip(tmp_path / "m.zip", entries(indexer(column, *labels), assembler(f"{column}_idx"), TREES))
     matched = SavedModel.open(path).match(OFFERED)
     rows = with_model_columns(with_values(features.limit(1), {column: value}), matched)
-    assert rows.select(column, "imputed").collect() == [(given, [])]
+    assert rows.select(column, IMPUTED).collect() == [(given, [])]
 
 
 def test_a_number_before_an_imputer_is_left_to_it_and_an_encoder_of_numbers_is_filled(past, features, tmp_path):
