@@ -10,7 +10,7 @@ import typer
 
 from fraudstream.errors import DataError, FraudstreamError, OutputError
 from fraudstream.kafka import broker as kafka_broker
-from fraudstream.settings import Settings, load_settings
+from fraudstream.settings import PROJECT, Settings, load_settings
 from fraudstream.storage import unwritable
 
 app = typer.Typer(help=__doc__, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -98,6 +98,8 @@ def run(
     Creates data and model if they are missing. A broker that this command started is stopped at the end.
     """
     settings = _settings(batches=batches, interval_s=interval)
+    if settings.data_dir != PROJECT / "data":  # that one is made where it is missing
+        _require_data_folder(settings)
     from fraudstream.run.headless import run
 
     summary = run(settings, empty_topics=empty_topics, wait_s=wait)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fraudstream import storage
@@ -18,8 +19,8 @@ from fraudstream.settings import PROJECT, Settings, load_settings
 from fraudstream.storage import REMEDY, HadoopPath
 from fraudstream.stream.checkpoint import newest_commit
 from fraudstream.stream.monitor import StreamMonitor
-from fraudstream.stream.sink import PredictionSink
-from fraudstream.stream.store import batch_files, read_batch, write_batch
+from fraudstream.stream.sink import QUERY_FILE, QUERY_ID, PredictionSink
+from fraudstream.stream.store import batch_files, publish, read_batch, write_batch
 
 pytestmark = pytest.mark.usefixtures("spark")
 
@@ -104,7 +105,7 @@ def test_a_file_tells_when_it_was_written(shop):
 def test_a_batch_that_is_there_is_final(shop, disk):
     assert write_batch(table("t1"), shop, 0)
     assert not write_batch(table("t2"), shop, 0)
-    assert names(disk) == ["batch_id=0", "batch_id=0/part-0.parquet"]
+    assert names(disk) == ["batch-000000.parquet"]
     assert [read_batch(file, ["transaction_id"]).to_pydict() for file in batch_files(shop)] == [
         {"transaction_id": ["t1"]}
     ]
@@ -127,17 +128,11 @@ def test_a_batch_whose_writer_was_killed_before_the_rename_is_not_seen_and_is_wr
     assert [row.transaction_id for row in seen.collect()] == ["t1"]
 
 
-def test_a_directory_without_its_file_is_no_finished_batch(shop):
-    """An object store looks like this when its copy of the file did not finish."""
-    (shop / "batch_id=0").mkdir(parents=True)
-    write_batch(table("t1"), shop, 1)
-    assert list(batch_files(shop)) == [shop / "batch_id=1" / "part-0.parquet"]
-
-
 def test_predictions_of_another_query_are_refused(shop):
     (shop / "checkpoint" / "metadata").write_text('{"id": "q1"}')
-    (shop / "predictions" / "_query.json").write_text('{"query_id": "q0"}')
     write_batch(table("t1"), shop / "predictions", 0)
+    mark = table("t1").slice(0, 0).replace_schema_metadata({QUERY_ID: b"q0"})
+    publish(mark, shop / "predictions" / QUERY_FILE)
     with pytest.raises(OutputError, match="does not hold the predictions of the query"):
         PredictionSink(shop / "predictions", shop / "checkpoint")
 
@@ -171,7 +166,8 @@ def test_a_query_goes_on_from_its_checkpoint_on_the_storage(spark, stream):
     for transaction_id in ("t1", "t2"):
         query = stream(transaction_id)
     assert newest_commit(stream.checkpoint) == 1
-    assert json.loads((stream.predictions / "_query.json").read_text()) == {"query_id": query.id}
+    mark = pq.read_schema(pa.BufferReader((stream.predictions / QUERY_FILE).read_bytes()))
+    assert mark.metadata[QUERY_ID] == query.id.encode()
     seen = spark.read.schema("transaction_id string, batch_id long").parquet(str(stream.predictions))
     assert sorted(map(tuple, seen.collect())) == [("t1", 0), ("t2", 1)]
     found = newest_predictions(stream.predictions)

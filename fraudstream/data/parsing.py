@@ -9,10 +9,15 @@ from fraudstream.schemas import FRAUD_WORDS, PRODUCT_METADATA, Schema
 
 # The shop's clock is not Melbourne's: its times carry no zone, so that they are not shifted by daylight saving
 SHOP_TIME = "timestamp_ntz"
+# Spark can count to the year 294,247, Python's and pandas' times end with this one
+TIMES, LAST_YEAR = ("timestamp", "date"), 9999
 
 
 def parsed(text: Column, type_: str) -> Column:
     """The string column ``text`` as ``type_`` of the metadata; an empty string or an unreadable one gives null.
+
+    So does a year that not every reader of the results can hold (before 1 or after LAST_YEAR).
+
 
     A plain cast would stop the stream at the first unreadable value (ANSI mode). Timestamps become SHOP_TIME, an array
     type is parsed as JSON, single quotes allowed.
@@ -23,7 +28,10 @@ def parsed(text: Column, type_: str) -> Column:
         return F.from_json(text, type_)
     if type_ == "boolean":
         return F.lower(F.trim(text)).isin(*FRAUD_WORDS)
-    return text.try_cast(SHOP_TIME if type_ == "timestamp" else type_)
+    value = text.try_cast(SHOP_TIME if type_ == "timestamp" else type_)
+    if type_ in TIMES:
+        return F.when(F.year(value).between(1, LAST_YEAR), value)
+    return value
 
 
 def parsed_columns(schema: Schema) -> list[Column]:

@@ -62,6 +62,8 @@ class ModelMatch:
 
     signature: ModelSignature
     columns: tuple[ColumnMatch, ...]
+    # the training's own figures say that it found none of the frauds that it was judged on
+    finds_no_fraud: bool = False
 
     @property
     def meaning(self) -> str:
@@ -76,7 +78,11 @@ class ModelMatch:
         if out:
             notes.append(f"Left out, because the prediction does not depend on them: {', '.join(out)}.")
         if any(pair.fill_value is None for pair in self.columns):
-            notes.append('"unchanged": the model handles unknown values of this column itself.')
+            notes.append(
+                'A value that is not known goes to the model "as it is" where the model has an answer of its own.'
+            )
+        if self.finds_no_fraud:
+            notes.append("Warning: in training this model found no fraud at all (recall 0). Train it on more data.")
         for pair in self.columns:
             unlearnt = pair.unlearnt_parts_of_day
             if unlearnt:

@@ -1,17 +1,16 @@
-"""The three notebooks, headless and at the same time, and the account of what they did."""
+"""The three notebooks, headless and concurrent, and the reconciliation of what they did."""
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from fraudstream.data import csv_files
@@ -22,10 +21,11 @@ from fraudstream.notebook.prepare import ensure_data, ensure_model
 from fraudstream.run.lock import hold_output_folder
 from fraudstream.run.reconcile import Reconciliation, reconcile
 from fraudstream.run.reset import reset
+from fraudstream.run.watch import WatchedClient, Watcher
 from fraudstream.runtime.java import java
 from fraudstream.schemas import PREDICTIONS, STATIC_FILES, STREAM_FILES
 from fraudstream.settings import PROJECT, Settings
-from fraudstream.storage import writable
+from fraudstream.storage import AnyPath, writable
 
 NOTEBOOKS = {
     "Task 1": PROJECT / "A2B-Task1_producer.ipynb",
@@ -33,75 +33,26 @@ NOTEBOOKS = {
     "Task 3": PROJECT / "A2B-Task3_consumer.ipynb",
 }
 DEFAULT_BATCHES = 120
-# tables, schemas and messages that a notebook prints are for its reader, not for who watches the run
-NO_NEWS = (" ", "\t", "|", "+", "[", "{", "-RECORD", "root", "only showing")
 IDLE_S = 15
-ONCE_MORE = "{} had ended before Task 1 did: once more, it goes on."
-
-
-@dataclass
-class Watcher:
-    """Shows how far each notebook is: a moving line each on a terminal, elsewhere what the notebooks print."""
-
-    console: Console
-    progress: Progress
-
-    def add(self, name: str, cells: int) -> TaskID:
-        return self.progress.add_task(name, total=cells, said="waiting for its turn")
-
-    def reached(self, task: TaskID, cell: int) -> None:
-        self.progress.update(task, completed=cell)
-
-    def said(self, name: str, task: TaskID, text: str) -> None:
-        lines = [line for line in text.splitlines() if line.strip() and not line.startswith(NO_NEWS)]
-        for line in lines if not self.console.is_terminal else ():
-            self.console.print(f"{name}: {line}", highlight=False, markup=False, soft_wrap=True)
-        for line in lines[-1:]:
-            self.progress.update(task, said=line[:110])
-
-
-class WatchedClient(NotebookClient):
-    """A notebook client that passes on what the cells print."""
-
-    on_text: Callable[[str], None] = staticmethod(lambda text: None)
-
-    @asynccontextmanager
-    async def async_setup_kernel(self, **kwargs: Any) -> AsyncIterator[None]:
-        """As in the base class, but signals are left alone: Ctrl-C cancels all notebooks, and each ends its kernel."""
-        self.km = self.create_kernel_manager()
-        try:
-            await self.async_start_new_kernel(**kwargs)
-            await self.async_start_new_kernel_client()
-            yield
-        finally:
-            if self.km is not None:
-                await self._async_cleanup_kernel()
-
-    def process_message(self, msg, cell, cell_index):
-        if msg["msg_type"] == "stream" and msg["content"]["name"] == "stdout":
-            self.on_text(msg["content"]["text"])
-        if msg["msg_type"] == "update_display_data" and "text/html" not in msg["content"]["data"]:
-            newest = msg["content"]["data"].get("text/plain", "").splitlines()[-1:]
-            self.on_text("".join(newest))
-        return super().process_message(msg, cell, cell_index)
+ONCE_MORE = "{} ended before Task 1 did: running it again; it continues."
 
 
 def run(
     settings: Settings, *, empty_topics: bool = False, wait_s: float = 60, console: Console | None = None
 ) -> Reconciliation:
-    """Replays the stream through all three notebooks; returns the account, which is in summary.json, too.
+    """Replays the stream through all three notebooks; returns the reconciliation, which is also in summary.json.
 
-    Makes what is missing first (data, model, broker); what an earlier run left moves to ``earlier``.
+    Creates what is missing (data, model, broker); results of an earlier run move to ``earlier``.
     Raises FraudstreamError when Java, a file, the model or Kafka (after ``wait_s`` seconds) is missing, before anything
     is moved; and when a notebook does not finish.
     """
     console = console or Console()
     java()
     writable(settings.output_dir)
-    settings.predictions.exists()  # a storage that cannot be reached is said at once, not after the training
+    settings.predictions.exists()  # a storage that cannot be reached fails now, not after the training
     ensure_data(settings)
     csv_files.check_files(settings.data_dir, {**STATIC_FILES, **STREAM_FILES})
-    csv_files.truth(settings.data_dir)  # a label that cannot be read is said now, not after the run
+    csv_files.truth(settings.data_dir)  # a label that cannot be read fails now, not after the run
     ensure_model(settings)
     settings = _headless(settings)
     with hold_output_folder(settings), stop_broker_afterwards(settings):
@@ -110,17 +61,39 @@ def run(
         with _progress(console) as progress:
             asyncio.run(_run_all(settings, watcher := Watcher(console, progress)))
             summary = reconcile(settings, client_options(settings))
-            if summary.unread:  # a pause of Task 1, as Kafka was away, can look like the end
+            if summary.unread:  # a pause of Task 1 while Kafka is away can look like the end
                 console.print(ONCE_MORE.format("Task 2"))
                 asyncio.run(_run_one("Task 2", settings, watcher))
                 summary = reconcile(settings, client_options(settings))
         summary.write(settings.output_dir / "summary.json")
     console.print(_table(summary))
+    for name, path in results(settings):
+        console.print(f"{name}: {path}", highlight=False, markup=False, soft_wrap=True)
     return summary
 
 
+def results(settings: Settings) -> list[tuple[str, AnyPath]]:
+    """What a run has left: (name, path), shown from the current folder where it is below that."""
+    output = settings.output_dir
+    places = {
+        "Predictions": settings.predictions,
+        "Reports": settings.reports,
+        "Quarantine": settings.quarantine,
+        "Summary": output / "summary.json",
+        "Chart": output / "successful_transactions.png",
+        "Notebooks": settings.notebooks,
+        "Logs": settings.logs,
+    }
+    return [(name, _from_here(path)) for name, path in places.items() if path.exists()]
+
+
+def _from_here(path: AnyPath) -> AnyPath:
+    here = Path.cwd()
+    return path.relative_to(here) if isinstance(path, Path) and path.is_relative_to(here) else path
+
+
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of a kernel that shall find these settings."""
+    """The environment of a kernel with these settings."""
     return {**os.environ, **settings.as_environment()}
 
 
@@ -190,7 +163,7 @@ async def _run_one(name: str, settings: Settings, watcher: Watcher) -> None:
     )
     client.on_text = lambda text: watcher.said(name, task, text)
     try:
-        # what Java says on standard error is no news; errors of the cells come as such
+        # Java's standard error is no news; errors of the cells arrive as messages
         settings.logs.mkdir(parents=True, exist_ok=True)
         with (settings.logs / "kernels.log").open("a") as log:
             await client.async_execute(env=environment(settings), stderr=log)
@@ -200,7 +173,7 @@ async def _run_one(name: str, settings: Settings, watcher: Watcher) -> None:
         raise FraudstreamError(f"{NOTEBOOKS[name].name} stopped: {error.ename}: {error.evalue}") from error
     except DeadKernelError as error:
         raise FraudstreamError(
-            f"{NOTEBOOKS[name].name} stopped: its kernel was killed, often for want of memory. See {settings.logs}."
+            f"{NOTEBOOKS[name].name} stopped: its kernel was killed, usually out of memory. See {settings.logs}."
         ) from error
     finally:
         settings.notebooks.mkdir(parents=True, exist_ok=True)

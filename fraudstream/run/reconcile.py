@@ -134,16 +134,15 @@ def newest_predictions(folder: AnyPath) -> pd.DataFrame:
     """By transaction_id: of the newest one prediction, imputed (whether the model did not know a value) and batch_id;
     seconds (from ts to the first one's file).
     """
-    columns = ["transaction_id", "ts", "prediction", "imputed"]
+    columns = ["transaction_id", "ts", "prediction", "imputed", "batch_id"]
     batches = []
     for file in batch_files(folder):
         table = read_batch(file, columns)
         imputed = pc.greater(pc.list_value_length(table["imputed"]), 0).to_numpy()
         batch = table.drop_columns("imputed").to_pandas().assign(imputed=imputed)
-        batch["batch_id"] = int(file.parent.name.split("=")[1])
         batch["seconds"] = file.stat().st_mtime - batch.ts
         batches.append(batch)
-    found = pd.concat(batches) if batches else pd.DataFrame(columns=[*columns, "batch_id", "seconds"])
+    found = pd.concat(batches) if batches else pd.DataFrame(columns=[*columns, "seconds"])
     found = found.sort_values("batch_id").groupby("transaction_id")
     newest = found[["prediction", "imputed", "batch_id"]].last()
     return newest.assign(seconds=found.seconds.first())

@@ -1,6 +1,5 @@
 """The prediction sink: each micro-batch is visible once, complete or not at all, and bound to its query."""
 
-import json
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -8,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fraudstream.errors import OutputError
-from fraudstream.stream.sink import PredictionSink
+from fraudstream.errors import OutputError, command
+from fraudstream.stream.sink import QUERY_FILE, QUERY_ID, PredictionSink
 from fraudstream.stream.store import write_batch
 
 
@@ -20,6 +19,15 @@ def rows(*ids):
 def ids(spark, folder):
     """(transaction_id, batch_id) of every row that a reader sees."""
     return sorted(spark.read.schema("transaction_id string, batch_id long").parquet(str(folder)).collect())
+
+
+def names(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def mark(folder, query):
+    """Leaves the mark of ``query`` with the predictions in ``folder``."""
+    pq.write_table(rows().replace_schema_metadata({QUERY_ID: query.encode()}), folder / QUERY_FILE)
 
 
 @pytest.fixture
@@ -51,18 +59,18 @@ def test_a_half_written_batch_is_not_seen_and_is_replaced(spark, folder, monkeyp
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "rename", killed)
         write_batch(rows("lost"), folder, 1)
-    (leftover,) = set(folder.rglob("*.parquet")) - set(folder.glob("batch_id=0/*"))
+    (leftover,) = (folder.parent / ".predictions.unfinished").iterdir()
     leftover.write_bytes(leftover.read_bytes()[:20])
-    (leftover.parent / "part-1.parquet").touch()
     assert ids(spark, folder) == [("t1", 0)]
     write_batch(rows("t2"), folder, 1)
     assert ids(spark, folder) == [("t1", 0), ("t2", 1)]
-    assert sorted(path.name for path in folder.rglob("*")) == ["batch_id=0", "batch_id=1", *["part-0.parquet"] * 2]
+    assert names(folder) == ["batch-000000.parquet", "batch-000001.parquet"]
+    assert list(leftover.parent.iterdir()) == []
 
 
 def test_a_batch_is_one_file(spark, folder):
     write_batch(rows("t1"), folder, 7)
-    assert [str(path.relative_to(folder)) for path in folder.rglob("*.*")] == ["batch_id=7/part-0.parquet"]
+    assert names(folder) == ["batch-000007.parquet"]
 
 
 def test_an_empty_batch_writes_nothing(folder):
@@ -74,7 +82,7 @@ def test_predicted_at_is_later_than_the_call_and_not_later_than_its_end(spark, f
     batch = spark.range(3).selectExpr("string(id) as transaction_id")
     before = datetime.now(timezone.utc)
     PredictionSink(folder, checkpoint)(batch, 0)
-    stamps = pq.read_table(folder / "batch_id=0")["predicted_at"]
+    stamps = pq.read_table(folder / "batch-000000.parquet")["predicted_at"]
     assert stamps.type == pa.timestamp("us", tz="UTC")
     assert len(set(stamps.to_pylist())) == 1
     assert before < stamps[0].as_py() < datetime.now(timezone.utc)
@@ -85,7 +93,7 @@ def test_the_query_that_wrote_them_goes_on(spark, folder, checkpoint):
     PredictionSink(folder, checkpoint)(batch, 0)
     (checkpoint / "commits" / "0").write_text("v1\n{}")
     PredictionSink(folder, checkpoint)(batch, 1)
-    assert json.loads((folder / "_query.json").read_text()) == {"query_id": "q1"}
+    assert pq.read_schema(folder / QUERY_FILE).metadata[QUERY_ID] == b"q1"
     assert ids(spark, folder) == [("0", 0), ("0", 1)]
 
 
@@ -95,7 +103,7 @@ def test_a_query_that_was_killed_before_its_first_batch_goes_on(folder, checkpoi
     assert PredictionSink(folder, checkpoint).folder == folder
 
 
-REMEDY = "Start over with: python -m fraudstream reset (it moves both to earlier/)."
+REMEDY = f"Start afresh with: {command('reset')} (it moves both to earlier/)."
 
 
 def refusal(folder, checkpoint):
@@ -123,6 +131,14 @@ def test_a_checkpoint_whose_predictions_are_gone_is_refused(folder, checkpoint):
 
 def test_predictions_of_another_query_are_refused(folder, checkpoint):
     write_batch(rows("t1"), folder, 0)
-    (folder / "_query.json").write_text('{"query_id": "q0"}')
+    mark(folder, "q0")
     expected = f"{folder} does not hold the predictions of the query of {checkpoint}. {REMEDY}"
+    assert refusal(folder, checkpoint) == expected
+
+
+@pytest.mark.parametrize("left", ["batch_id=0/part-0.parquet", "_query.json"])
+def test_predictions_in_the_format_of_an_earlier_version_are_refused(folder, checkpoint, left):
+    (folder / left).parent.mkdir(parents=True)
+    (folder / left).touch()
+    expected = f"{folder} holds predictions in the format of an earlier version. {REMEDY}"
     assert refusal(folder, checkpoint) == expected
