@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fraudstream.errors import OutputError, command
+from fraudstream.stream import store
 from fraudstream.stream.sink import QUERY_FILE, QUERY_ID, PredictionSink
 from fraudstream.stream.store import write_batch
 
@@ -51,21 +52,41 @@ def test_a_batch_that_is_written_twice_changes_nothing(spark, folder):
     assert ids(spark, folder) == [("t1", 0), ("t2", 0), ("t4", 1)]
 
 
-def test_a_half_written_batch_is_not_seen_and_is_replaced(spark, folder, monkeypatch):
-    def killed(*paths):
-        raise KeyboardInterrupt
-
+def test_a_half_written_batch_is_not_seen_and_is_replaced(spark, folder):
     write_batch(rows("t1"), folder, 0)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Path, "rename", killed)
-        write_batch(rows("lost"), folder, 1)
-    (leftover,) = (folder.parent / ".predictions.unfinished").iterdir()
-    leftover.write_bytes(leftover.read_bytes()[:20])
+    leftover = folder.parent / ".predictions.unfinished" / "batch-000001.parquet-1234-abcd"  # of a killed writer
+    leftover.write_bytes((folder / "batch-000000.parquet").read_bytes()[:20])
     assert ids(spark, folder) == [("t1", 0)]
     write_batch(rows("t2"), folder, 1)
     assert ids(spark, folder) == [("t1", 0), ("t2", 1)]
     assert names(folder) == ["batch-000000.parquet", "batch-000001.parquet"]
     assert list(leftover.parent.iterdir()) == []
+
+
+def test_of_two_writers_of_one_batch_one_publishes_it(folder, monkeypatch):
+    publish = store._name
+
+    def slower(unfinished, final):
+        monkeypatch.setattr(store, "_name", publish)
+        assert write_batch(rows("faster"), folder, 1)
+        publish(unfinished, final)
+
+    monkeypatch.setattr(store, "_name", slower)
+    assert not write_batch(rows("slower"), folder, 1)
+    assert pq.read_table(folder / "batch-000001.parquet")["transaction_id"].to_pylist() == ["faster"]
+    assert list((folder.parent / ".predictions.unfinished").iterdir()) == []
+
+
+def test_a_disk_without_hard_links_has_its_batches_by_rename(folder, monkeypatch):
+    def no_links(*paths):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    assert write_batch(rows("t1"), folder, 0)
+    assert (names(folder), list((folder.parent / ".predictions.unfinished").iterdir())) == (
+        ["batch-000000.parquet"],
+        [],
+    )
 
 
 def test_a_batch_is_one_file(spark, folder):
