@@ -23,7 +23,7 @@ FIRST_MESSAGE_FACTOR = 10
 MELBOURNE = ZoneInfo("Australia/Melbourne")
 # variables of this prefix that are no settings: switches of the tests
 NO_SETTINGS = frozenset({f"{PREFIX}TEST_COMPOSE"})
-_MASTER = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|local-cluster\[.+\]|spark://\S+:\d+(,\S+:\d+)*|yarn|k8s://\S+")
+_MASTER = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|spark://\S+:\d+(,\S+:\d+)*|yarn|k8s://\S+")
 
 
 def _absolute(value: Any) -> Path:
@@ -86,11 +86,7 @@ class Settings(BaseSettings):
         ge=1,
         description="send only this many batches of 200 browsing rows (empty: all)",
     )
-    interval_s: float = Field(
-        1.0,
-        gt=0,
-        description="seconds between two batches",
-    )
+    interval_s: float = Field(1.0, gt=0, description="seconds between two batches")
     lookback_s: int = Field(
         3600,
         ge=3600,
@@ -150,8 +146,7 @@ class Settings(BaseSettings):
         "always the notebook's own)",
     )
     jars_dir: AbsolutePath = Field(
-        PROJECT / ".cache" / "jars",
-        description="folder for the downloaded jars of Kafka and Spark's Kafka connector",
+        PROJECT / ".cache" / "jars", description="folder of the downloaded jars: Kafka and Spark's connector to it"
     )
 
     @property

@@ -1,6 +1,9 @@
 """The training: content of the zip, evaluation, split by time; the trained model predicts any row."""
 
 import json
+import os
+import subprocess
+import sys
 import tempfile
 import zipfile
 from datetime import datetime, timedelta
@@ -17,6 +20,7 @@ from fraudstream.errors import DataError, ModelError
 from fraudstream.model import SavedModel, sha256
 from fraudstream.model.train.evaluate import PLOTS, evaluate, write_evaluation
 from fraudstream.model.train.fit import CATEGORIES, NUMBERS, labelled_examples, pipeline, save, split_by_time
+from fraudstream.settings import PROJECT
 from fraudstream.storage import hadoop_glob
 
 PNG = b"\x89PNG\r\n"
@@ -84,6 +88,28 @@ def test_a_bad_model_never_replaces_a_good_one(fitted, tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="the model wants columns that the stream does not have: time_of_day, "):
         save(fitted, target)
     assert ([path.name for path in tmp_path.iterdir()], target.read_bytes()) == ([target.name], b"a good one")
+
+
+NO_SPARK = """
+from fraudstream.errors import RuntimeMissingError
+from fraudstream.model.train import fit
+from fraudstream.settings import load_settings
+
+fit.engine_options = lambda settings, more: [("spark.driver.extraJavaOptions", "-Xss1nonsense")]
+try:
+    fit._session(load_settings())
+except RuntimeMissingError as error:
+    print(error)
+"""
+
+
+def test_a_spark_that_does_not_start_is_one_line_and_java_s_reason_is_in_a_log(settings):
+    environment = {**os.environ, "FRAUDSTREAM_OUTPUT_DIR": str(settings.output_dir)}
+    command = [sys.executable, "-c", NO_SPARK]
+    ended = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
+    log = settings.logs / "training.log"
+    assert (ended.stdout, ended.stderr) == (f"Spark does not start: the last lines of {log} say why.\n", "")
+    assert "Invalid thread stack size" in log.read_text()
 
 
 def test_plots_are_pictures(model_dir):

@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 from pyspark import SparkConf
+from pyspark.errors import PySparkRuntimeError
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import GBTClassifier, RandomForestClassifier
 from pyspark.ml.feature import Imputer, OneHotEncoder, StringIndexer, VectorAssembler
@@ -13,7 +14,7 @@ from pyspark.sql import functions as F
 
 from fraudstream.data import csv_files
 from fraudstream.data.frames import read_browsing, read_csv, read_labels, read_profiles
-from fraudstream.errors import DataError, Note
+from fraudstream.errors import DataError, Note, RuntimeMissingError
 from fraudstream.features import DEFAULTS, FeatureOptions, batch_features
 from fraudstream.model import FOLDER, SavedModel, pack
 from fraudstream.model.train.evaluate import Evaluation, evaluate, write_evaluation
@@ -171,5 +172,9 @@ def _session(settings: Settings) -> SparkSession:
     here = settings if is_local(settings) else settings.model_copy(update={"spark_master": "local[4]"})
     conf = SparkConf().setMaster(here.spark_master).setAppName("fraudstream training")
     conf.setAll(engine_options(here, TRAINING_OPTIONS))
-    with java_output_to(here.logs / "training.log"):
-        return SparkSession.builder.config(conf=conf).getOrCreate()
+    log = here.logs / "training.log"
+    with java_output_to(log):
+        try:
+            return SparkSession.builder.config(conf=conf).getOrCreate()
+        except PySparkRuntimeError as error:
+            raise RuntimeMissingError(f"Spark does not start: the last lines of {log} say why.") from error
