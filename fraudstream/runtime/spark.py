@@ -96,19 +96,13 @@ def engine_options(
 def _class_path(settings: Settings, paths: Sequence[Path]) -> dict[str, str]:
     """The options that bring the jars to driver and executors.
 
-    The driver has them on its class path, which takes any name of a folder but one with a colon. ``spark.jars``, by
-    which a cluster's executors fetch them, does not.
+    The driver has them on its class path, which takes a folder of any name. ``spark.jars``, by which a cluster's
+    executors fetch them, does not.
     """
-    folder = paths[0].parent
-    if os.pathsep in str(folder):
-        raise SettingsError(
-            f"FRAUDSTREAM_JARS_DIR={settings.jars_dir}: Java cannot use jars in a folder whose name contains "
-            f"{os.pathsep!r}. Choose another folder."
-        )
     options = {"spark.driver.extraClassPath": os.pathsep.join(map(str, paths))}
     if is_local(settings):
         return options
-    unusable = NOT_ON_A_CLUSTER.intersection(str(folder))
+    unusable = NOT_ON_A_CLUSTER.intersection(str(settings.jars_dir))
     if unusable:
         raise SettingsError(
             f"FRAUDSTREAM_JARS_DIR={settings.jars_dir}: a cluster cannot fetch jars from a folder whose name contains "
