@@ -177,9 +177,9 @@ def by_first_classifier():
         LogisticRegression(featuresCol="row", maxIter=5),
         StringIndexer(inputCol="gender", outputCol="imputed", handleInvalid="keep"),
         VectorAssembler(inputCols=["row", "probability", "imputed"], outputCol="features"),
-        GBTClassifier(
-            maxIter=2, maxDepth=2, predictionCol="p", probabilityCol="second", rawPredictionCol="raw", seed=1
-        ),
+        GBTClassifier(maxIter=2, maxDepth=2, predictionCol="p", seed=1)
+        .setProbabilityCol("second")
+        .setRawPredictionCol("raw"),
     ]
 
 
