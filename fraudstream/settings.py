@@ -1,4 +1,4 @@
-"""Settings: the environment, read once into one checked object; every path and address comes from it."""
+"""Environment variables, read once into one validated object; every path and address comes from it."""
 
 import os
 import re
@@ -21,6 +21,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 FIRST_MESSAGE_FACTOR = 10
 # what is shown to people is in the time zone of requirement 2.1
 MELBOURNE = ZoneInfo("Australia/Melbourne")
+
 # variables of this prefix that are no settings: switches of the tests
 NO_SETTINGS = frozenset({f"{PREFIX}TEST_COMPOSE"})
 _MASTER = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|spark://\S+:\d+(,\S+:\d+)*|yarn|k8s://\S+")
@@ -61,7 +62,7 @@ OptionalFloat = Annotated[float | None, BeforeValidator(_empty_is_none)]
 
 
 class Settings(BaseSettings):
-    """All settings. Relative paths are relative to the current folder, defaults to the project folder."""
+    """All settings. Relative paths count from the current folder; the defaults are in the project folder."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, populate_by_name=True, frozen=True, extra="ignore", env_ignore_empty=True
@@ -84,9 +85,13 @@ class Settings(BaseSettings):
     batches: OptionalInt = Field(
         None,
         ge=1,
-        description="send only this many batches of 200 browsing rows (empty: all)",
+        description="number of batches of 200 browsing rows to send (empty: all)",
     )
-    interval_s: float = Field(1.0, gt=0, description="seconds between two batches")
+    interval_s: float = Field(
+        1.0,
+        gt=0,
+        description="seconds between two batches",
+    )
     lookback_s: int = Field(
         3600,
         ge=3600,
@@ -95,7 +100,7 @@ class Settings(BaseSettings):
     idle_s: OptionalFloat = Field(
         None,
         gt=0,
-        description="end Tasks 2 and 3 after this many seconds without a new message (empty: when interrupted)",
+        description="seconds without a new message after which Tasks 2 and 3 end (empty: they run until interrupted)",
     )
     bootstrap_servers: str = Field(
         "",
@@ -116,15 +121,17 @@ class Settings(BaseSettings):
     )
     aliases: Annotated[str, AfterValidator(_alias_pairs)] = Field(
         "",
-        description="column aliases of your own model: their_name=our_name[,...]",
+        description="column aliases for your own model: their_name=our_name[,...]",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT",
         validation_alias="KAFKA_SECURITY_PROTOCOL",
-        description="security protocol of an external Kafka: SSL encrypts, SASL asks for a user name and a password",
+        description="security protocol of an external Kafka: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "PLAIN", validation_alias="KAFKA_SASL_MECHANISM", description="SASL mechanism"
+        "PLAIN",
+        validation_alias="KAFKA_SASL_MECHANISM",
+        description="SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
     )
     sasl_username: str = Field("", validation_alias="KAFKA_SASL_USERNAME", description="SASL user name")
     sasl_password: SecretStr = Field(
@@ -138,15 +145,16 @@ class Settings(BaseSettings):
         description="PEM file of the CA that signed Kafka's certificate (empty: the CAs trusted by system and Java)",
     )
     spark_master: Annotated[str, AfterValidator(_spark_master)] = Field(
-        "local[4]", validation_alias="SPARK_MASTER", description="where Spark runs (2.1: four cores)"
+        "local[4]", validation_alias="SPARK_MASTER", description="Spark master (requirement 2.1: four cores)"
     )
     worker_python: str = Field(
         "",
-        description="Python of Spark's workers on a cluster, a path on every node (empty: python3; without a cluster "
-        "always the notebook's own)",
+        description="Python of Spark's workers on a cluster, the same path on every node (empty: python3; without a "
+        "cluster, always the notebook's own)",
     )
     jars_dir: AbsolutePath = Field(
-        PROJECT / ".cache" / "jars", description="folder of the downloaded jars: Kafka and Spark's connector to it"
+        PROJECT / ".cache" / "jars",
+        description="folder for the downloaded jars of Kafka and Spark's Kafka connector",
     )
 
     @property
@@ -162,7 +170,7 @@ class Settings(BaseSettings):
 
     @property
     def shared_dir(self) -> AnyPath:
-        """The folder that every node of a cluster reads and writes."""
+        """What every node of a cluster reads and writes lies here."""
         return HadoopPath(self.storage) if self.storage else self.output_dir
 
     @property
@@ -199,7 +207,7 @@ class Settings(BaseSettings):
         return PROJECT / ".cache"
 
     def as_environment(self) -> dict[str, str]:
-        """Name of the environment variable -> text, for a process that is to have these settings, password included."""
+        """Name of the environment variable -> text, for a process that shall find these settings; the password, too."""
         values = {name: getattr(self, field) for field, name in self.environment_names().items()}
         return {
             name: "" if value is None else value.get_secret_value() if isinstance(value, SecretStr) else str(value)

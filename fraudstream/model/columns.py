@@ -66,9 +66,7 @@ def scoring_stages(model: PipelineModel, matched: ModelMatch) -> Scoring:
     """
     stages = [stage.copy() for stage in _flat(model)]
     if len(stages) != len(matched.signature.stages):
-        raise ModelError(
-            f"{matched.signature.path}: has changed since it was checked. Run the cells again from 2.6 on."
-        )
+        raise ModelError(f"{matched.signature.path}: changed after it was checked. Run the cells from 2.6 again.")
     *preparing, classifier = [stages[position] for position in matched.signature.kept]
     classifier.setRawPredictionCol(OUTPUTS["rawPrediction"]).setProbabilityCol(OUTPUTS["probability"])
     classifier.setPredictionCol(OUTPUTS["prediction"])

@@ -1,4 +1,4 @@
-"""How a model's columns map to the stream's, and how values that it does not know are imputed."""
+"""Matches each column of the model with a column of the stream, and says how unknown values are replaced."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from fraudstream.runtime.table import Table
 from fraudstream.schemas import PARTS_OF_DAY
 
 NUMERIC = frozenset({"int", "bigint", "double", "float", "smallint", "tinyint"})
-# a missing number is imputed so where the model does not handle it: the real shop's medians where they are known
-# (customers, places), else 0
+# replaces a missing number that the model does not handle itself: the real shop's medians where they are known
+# (customers, locations), otherwise 0
 FILL_VALUES = {"age": 28, "first_join_year": 2018, "shipment_location_lat": -6.24, "shipment_location_long": 110.17}
 
 HEADINGS = ("model's column", "our column", "type", "taken as", "vocabulary", "unknown value")
@@ -19,7 +19,7 @@ HEADINGS = ("model's column", "our column", "type", "taken as", "vocabulary", "u
 
 @dataclass(frozen=True)
 class ColumnMatch:
-    """A column of the model and the stream's column that it maps to, of Spark type ``type``."""
+    """A column of the model and its column of the stream, which has the Spark type ``type``."""
 
     input: ModelInput
     ours: str
@@ -27,7 +27,7 @@ class ColumnMatch:
 
     @property
     def fill_value(self) -> str | float | None:
-        """What replaces a value that the model does not know; None where the model handles it."""
+        """The replacement of a value that the model does not know; None if the model handles it itself."""
         if self.input.keeps:
             return None
         if self.input.labels or self.input.kind == TEXT:
@@ -43,9 +43,11 @@ class ColumnMatch:
     def row(self) -> tuple[str, ...]:
         """HEADINGS, as texts."""
         labels = ", ".join(self.input.labels[:8]) + (", …" if len(self.input.labels) > 8 else "")
-        fill_value = "as it is" if self.fill_value is None else f"{self.fill_value or 'empty text'} instead"
-        if self.fill_value == 0:
-            fill_value = "0 instead"
+        fill_value = (
+            "unchanged"
+            if self.fill_value is None
+            else f"becomes {'empty text' if self.fill_value == '' else self.fill_value}"
+        )
         return (
             self.input.column,
             self.ours,
@@ -62,7 +64,7 @@ class ModelMatch:
 
     signature: ModelSignature
     columns: tuple[ColumnMatch, ...]
-    # the training's own figures say that it found none of the frauds that it was judged on
+    # the metrics of the training: none of the frauds in the evaluation was found
     finds_no_fraud: bool = False
 
     @property
@@ -72,15 +74,13 @@ class ModelMatch:
         return f"prediction = 1 means {label}." if label else "prediction = 1 is fraud (the model has no label names)."
 
     def notes(self) -> list[str]:
-        """Lines to read with the table."""
+        """Remarks below the table, one per line."""
         out = self.signature.left_out
         notes = [f"Saved by Spark {self.signature.spark}, {len(self.signature.stages)} stages. {self.meaning}"]
         if out:
             notes.append(f"Left out, because the prediction does not depend on them: {', '.join(out)}.")
         if any(pair.fill_value is None for pair in self.columns):
-            notes.append(
-                'A value that is not known goes to the model "as it is" where the model has an answer of its own.'
-            )
+            notes.append('"unchanged": the model handles unknown values of this column itself.')
         if self.finds_no_fraud:
             notes.append("Warning: in training this model found no fraud at all (recall 0). Train it on more data.")
         for pair in self.columns:
@@ -121,8 +121,8 @@ def match(
     missing = [each.column for each in signature.inputs if normal(each.column) not in known]
     if missing:
         raise ModelError(
-            f"{signature.path}: the model wants columns that the stream does not have: {', '.join(missing)}. "
-            f"The stream has: {', '.join(columns)}. If one has another name there, set "
+            f"{signature.path}: the model needs columns that the stream does not have: {', '.join(missing)}. "
+            f"The stream has: {', '.join(columns)}. If a column has another name, set "
             f"FRAUDSTREAM_ALIASES={missing[0]}=<name in the stream>. "
             "Otherwise the model was trained for a different task."
         )

@@ -9,16 +9,17 @@ from fraudstream.errors import ModelError
 from fraudstream.model.metadata import Stage, spark_version, stage_data, stages
 
 CATEGORY, NUMBER, TEXT, ANY = "category", "number", "text", "any"
+REMEDY = "Save the model again."
 
 # words for fraud in students' labels; the label at index 1 is what prediction = 1 means
 FRAUD_LABELS = frozenset({"1", "1.0", "true", "t", "yes", "y", "fraud", "fraudulent", "is_fraud"})
 
 _CLASSIFIER = re.compile(r"\w*(ClassificationModel|LogisticRegressionModel|NaiveBayesModel)")
 _TAKES_NUMBERS = frozenset({"VectorAssembler", "ImputerModel", "Bucketizer", "Binarizer", "Interaction"})
-# these take part in nothing that handleInvalid could lose once the columns before them are filled
 _TAKES_TEXT = frozenset({"Tokenizer", "RegexTokenizer"})
 # what a classifier, a regression or a clustering adds to a row, for a later stage to take
 _PREDICTION_COLUMNS = ("predictionCol", "probabilityCol", "rawPredictionCol", "topicDistributionCol", "leafCol")
+# handleInvalid of these cannot drop a row once their input columns are filled
 _FILLED_BEFORE = frozenset({"StringIndexerModel", "OneHotEncoderModel", "VectorAssembler", "VectorSizeHint"})
 
 

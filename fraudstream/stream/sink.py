@@ -37,7 +37,7 @@ class PredictionSink:
         """
         self.folder, self.checkpoint = folder, checkpoint
         self._bound = False
-        remedy = f"Start afresh with: {command('reset')} (it moves both to earlier/)."
+        remedy = f"Start over with: {command('reset')} (it moves both to earlier/)."
         if any(next(folder.glob(pattern), None) for pattern in OLD_FORMAT):
             raise OutputError(f"{folder} holds predictions in the format of an earlier version. {remedy}")
         query, writer = _query_id(checkpoint), _writer_id(folder)

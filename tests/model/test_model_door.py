@@ -261,8 +261,8 @@ def test_a_stage_that_is_not_in_the_zip(path, uid):
 def test_a_model_of_another_task_is_refused_with_the_missing_columns_beside_those_there_are(path):
     said = unfit(path, assembler("highval%", "L1_count", "is_promotion"), TREES)
     assert said == (
-        "the model wants columns that the stream does not have: highval%, is_promotion. "
-        f"The stream has: {', '.join(OFFERED)}. If one has another name there, set "
+        "the model needs columns that the stream does not have: highval%, is_promotion. "
+        f"The stream has: {', '.join(OFFERED)}. If a column has another name, set "
         "FRAUDSTREAM_ALIASES=highval%=<name in the stream>. Otherwise the model was trained for a different task."
     )
 

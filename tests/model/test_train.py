@@ -85,7 +85,7 @@ def test_a_bad_model_never_replaces_a_good_one(fitted, tmp_path, monkeypatch):
         save(fitted, target)
     monkeypatch.undo()
     monkeypatch.setattr("fraudstream.model.train.fit.OFFERED", {"age": "int"})
-    with pytest.raises(ModelError, match="the model wants columns that the stream does not have: time_of_day, "):
+    with pytest.raises(ModelError, match="the model needs columns that the stream does not have: time_of_day, "):
         save(fitted, target)
     assert ([path.name for path in tmp_path.iterdir()], target.read_bytes()) == ([target.name], b"a good one")
 

@@ -193,7 +193,7 @@ def first_batch(person):
 
 
 def test_restarted_each_notebook_goes_on_where_it_was(person, own):
-    def predicted():
+    def micro_batches():
         return len(list(own.predictions.glob("batch-*.parquet")))
 
     before = micro_batches()

@@ -67,7 +67,7 @@ def test_all_of_it_fits(folder):
         "customer_session.csv: not there; not needed",
         "transactions.csv 3 14 2024-01-01 00:10:00 2024-01-01 00:30:00 yes unique fits",
         "new_transaction.csv 3 100.0% 0 0 0",
-        "age age int number 28 instead",
+        "age age int number becomes 28",
     ):
         assert expected in lines
 

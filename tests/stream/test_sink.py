@@ -124,7 +124,7 @@ def test_a_query_that_was_killed_before_its_first_batch_goes_on(folder, checkpoi
     assert PredictionSink(folder, checkpoint).folder == folder
 
 
-REMEDY = f"Start afresh with: {command('reset')} (it moves both to earlier/)."
+REMEDY = f"Start over with: {command('reset')} (it moves both to earlier/)."
 
 
 def refusal(folder, checkpoint):
