@@ -18,13 +18,13 @@ from typing import Annotated
 
 import numpy as np
 import psutil
-import pyarrow.parquet as pq
 import typer
 from playwright.sync_api import sync_playwright
 
 from fraudstream.data.generate import generate
 from fraudstream.errors import FraudstreamError
 from fraudstream.settings import Settings, load_settings
+from fraudstream.stream.store import batch_files, read_batch
 from tools.browser import BROWSERS, TASK_1, TASK_2, TASK_3, TASKS, Person, Server, find_browser, until
 
 BATCHES_AT_SCALE_1 = 500
@@ -57,7 +57,7 @@ def main(minutes: Annotated[int, typer.Option(help="Minutes to measure.")] = 15)
             person = Person(playwright, browser, server)
             for notebook in (TASK_2, TASK_3, TASK_1):
                 person.do(notebook, "notebook:run-all-cells")
-            until(lambda: any(settings.predictions.glob("batch_id=*")), START_S, "the first prediction")
+            until(lambda: any(batch_files(settings.predictions)), START_S, "the first prediction")
             _watch(minutes, Look(folder, settings, server, person))
         finally:
             server.close()
@@ -107,14 +107,10 @@ class Look:
         return times.user + times.system
 
     def _seconds(self) -> list[float]:
-        """Latency in seconds of each prediction since the previous call: from ts until it could be read."""
-        new = [each for each in self._predictions.glob("batch_id=*") if each.name not in self._seen]
+        """From ts until the prediction could be read, of each that has come since the look before."""
+        new = [each for each in batch_files(self._predictions) if each.name not in self._seen]
         self._seen.update(each.name for each in new)
-        return [
-            directory.stat().st_ctime - ts
-            for directory in new
-            for ts in pq.read_table(directory, columns=["ts"], partitioning=None)["ts"].to_pylist()
-        ]
+        return [file.stat().st_ctime - ts for file in new for ts in read_batch(file, ["ts"])["ts"].to_pylist()]
 
 
 def _line(values: Iterable[str]) -> str:

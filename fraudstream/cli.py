@@ -1,5 +1,6 @@
 """Live fraud prediction for an online shop: Kafka, Spark Structured Streaming and Spark ML in three notebooks."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from fraudstream.errors import FraudstreamError, Interrupted
+from fraudstream.errors import DataError, FraudstreamError, Interrupted, OutputError
 from fraudstream.kafka import broker as kafka_broker
-from fraudstream.settings import Settings, load_settings
+from fraudstream.settings import PROJECT, Settings, load_settings
+from fraudstream.storage import unwritable
 
 app = typer.Typer(help=__doc__, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 broker = typer.Typer(help="The embedded Kafka broker, one per output folder.", rich_markup_mode=None)
@@ -21,6 +23,13 @@ Wait = Annotated[float, typer.Option(help="Seconds to wait for an external Kafka
 Tolerate = Annotated[
     bool, typer.Option("--tolerate", help="Accept files in which over one in a hundred values cannot be used.")
 ]
+# field of the settings -> the option that sets it
+OPTIONS = {"data_dir": "--data-dir", "model": "--model", "batches": "--batches", "interval_s": "--interval"}
+# what a folder or a disk can refuse; anything else is an error of the program, and its traceback is wanted
+REFUSALS = frozenset(
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "EEXIST", "ENAMETOOLONG")
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -57,6 +66,7 @@ def train(
 ) -> None:
     """Train a random forest and gradient-boosted trees on the past files, and save the better one."""
     settings = _settings(data_dir=data_dir, model=model_dir and model_dir / "my_ML_model.zip")
+    _require_data_folder(settings)
     from fraudstream.model.train import train
 
     train(settings, tolerate=tolerate)
@@ -71,7 +81,9 @@ def check(
     """Check that the files and the model fit the stream; exit code 1 if something does not. Writes nothing."""
     from fraudstream.run.check import check
 
-    fits = check(_settings(data_dir=data_dir, model=model), tolerate=tolerate)
+    settings = _settings(data_dir=data_dir, model=model)
+    _require_data_folder(settings)
+    fits = check(settings, tolerate=tolerate)
     # end at once: on an ordinary exit the CSV reader's threads abort about 1 in 24 times ("terminate called")
     sys.stdout.flush()
     os._exit(0 if fits else 1)
@@ -90,6 +102,8 @@ def run(
     Creates data and model if they are missing. A broker that this command started is stopped at the end.
     """
     settings = _settings(batches=batches, interval_s=interval)
+    if settings.data_dir != PROJECT / "data":  # that one is made where it is missing
+        _require_data_folder(settings)
     from fraudstream.run.headless import run
 
     summary = run(settings, empty_topics=empty_topics, wait_s=wait, tolerate=tolerate)
@@ -151,16 +165,35 @@ def status() -> None:
 
 
 def _settings(**given: object) -> Settings:
-    return load_settings(**{name: value for name, value in given.items() if value is not None})
+    return load_settings(OPTIONS, **{name: value for name, value in given.items() if value is not None})
+
+
+def _require_data_folder(settings: Settings) -> None:
+    """Raises DataError, the same for all commands that read the CSV files, where there is no such folder."""
+    if not settings.data_dir.is_dir():
+        raise DataError(
+            f"{settings.data_dir}: no such folder. Set FRAUDSTREAM_DATA_DIR or --data-dir to the folder of your files."
+        )
 
 
 def main() -> None:
-    """Runs a command; a FraudstreamError becomes one line on standard error and exit code 1 (130 for Ctrl-C)."""
+    """Runs a command; a FraudstreamError becomes one line on standard error and exit code 1 (130 for Ctrl-C).
+
+    So does a folder or a disk that cannot be written.
+    """
     try:
         app()
     except Interrupted as error:
         print(error, file=sys.stderr)
         sys.exit(130)
     except FraudstreamError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(1)
+        _end(error)
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        _end(OutputError(unwritable("A file", error)))
+
+
+def _end(error: FraudstreamError) -> None:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    sys.exit(1)

@@ -1,9 +1,33 @@
 """Notes and errors for the user. An error says what was found, where, and what to do."""
 
+import shlex
+import shutil
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 # takes a line for the user: print, or a notebook's own display
 Note = Callable[[str], object]
+
+_PROJECT = Path(__file__).resolve().parents[1]
+
+
+def command(arguments: str) -> str:
+    """The shell command for ``python -m fraudstream <arguments>`` as it works from the current folder.
+
+    With the project's own Python (``.venv/bin/python``, or ``python`` where an activated environment puts it first on
+    PATH), and from the project's folder, because the package is not installed in that environment.
+    """
+    own = Path(sys.executable)
+    first = shutil.which("python")
+    if first and Path(first).parent == own.parent:
+        python = "python"
+    elif own.is_relative_to(_PROJECT):
+        python = shlex.quote(str(own.relative_to(_PROJECT)))
+    else:
+        python = shlex.quote(str(own))
+    there = "" if Path.cwd() == _PROJECT else f"cd {shlex.quote(str(_PROJECT))} && "
+    return f"{there}{python} -m fraudstream {arguments}"
 
 
 class FraudstreamError(Exception):

@@ -1,7 +1,11 @@
 """Environment variables, read once into one validated object; every path and address comes from it."""
 
+import os
 import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -17,6 +21,10 @@ PROJECT = Path(__file__).resolve().parents[1]
 FIRST_MESSAGE_FACTOR = 10
 # what is shown to people is in the time zone of requirement 2.1
 MELBOURNE = ZoneInfo("Australia/Melbourne")
+
+# variables of this prefix that are no settings: switches of the tests
+NO_SETTINGS = frozenset({f"{PREFIX}TEST_COMPOSE"})
+_MASTER = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|spark://\S+:\d+(,\S+:\d+)*|yarn|k8s://\S+")
 
 
 def _absolute(value: Any) -> Path:
@@ -39,6 +47,12 @@ def _hadoop_uri(value: str) -> str:
     if value and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://.", value):
         raise ValueError("no URI of a Hadoop file system, such as hdfs://namenode:8020/shop or s3a://bucket/shop")
     return value.rstrip("/")
+
+
+def _spark_master(value: str) -> str:
+    if not _MASTER.fullmatch(value):
+        raise ValueError("not an address of Spark: local[4], spark://host:7077, yarn or k8s://https://host:port")
+    return value
 
 
 AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
@@ -130,10 +144,14 @@ class Settings(BaseSettings):
         validation_alias="KAFKA_SSL_CAFILE",
         description="PEM file of the CA that signed Kafka's certificate (empty: the CAs trusted by system and Java)",
     )
-    spark_master: str = Field(
+    spark_master: Annotated[str, AfterValidator(_spark_master)] = Field(
         "local[4]", validation_alias="SPARK_MASTER", description="Spark master (requirement 2.1: four cores)"
     )
-
+    worker_python: str = Field(
+        "",
+        description="Python of Spark's workers on a cluster, the same path on every node (empty: python3; without a "
+        "cluster, always the notebook's own)",
+    )
     jars_dir: AbsolutePath = Field(
         PROJECT / ".cache" / "jars",
         description="folder for the downloaded jars of Kafka and Spark's Kafka connector",
@@ -202,17 +220,34 @@ class Settings(BaseSettings):
         return {name: field.validation_alias or f"{PREFIX}{name.upper()}" for name, field in cls.model_fields.items()}
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings(options: Mapping[str, str] = MappingProxyType({}), /, **overrides: Any) -> Settings:
     """The settings of the environment, with overrides by field name.
 
-    Raises SettingsError with one line a wrong value: the variable's name, what is wrong, what was found.
+    ``options``: field -> the command-line option that an override came from, for messages.
+    Raises SettingsError with one line per wrong value: the option or the variable, what was found, what is wrong; and
+    for a FRAUDSTREAM_ variable that is no setting.
     """
+    _refuse_unknown()
     try:
         return Settings(**overrides)
     except ValidationError as error:
         names = Settings.environment_names()
+        fields = {name: field for field, name in names.items()}
         lines = []
         for problem in error.errors():
-            field = str(problem["loc"][0]) if problem["loc"] else "settings"
-            lines.append(f"{names.get(field, field)}={problem['input']!r}: {problem['msg']}.")
+            found = str(problem["loc"][0]) if problem["loc"] else "settings"
+            field = fields.get(found, found)
+            name = f"{options[field]} " if field in overrides and field in options else f"{names.get(field, field)}="
+            shown = problem["input"] if name.startswith("--") else repr(problem["input"])
+            lines.append(f"{name}{shown}: {problem['msg']}.")
         raise SettingsError(" ".join(lines)) from error
+
+
+def _refuse_unknown() -> None:
+    """Raises SettingsError for a variable with our prefix that no setting has: a mistyped one would be ignored."""
+    known = [name for name in Settings.environment_names().values() if name.startswith(PREFIX)]
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known and name not in NO_SETTINGS:
+            near = get_close_matches(name, known, n=1)
+            advice = f"Did you mean {near[0]}?" if near else f"The settings are: {', '.join(known)}."
+            raise SettingsError(f"{name}: no setting has this name. {advice}")

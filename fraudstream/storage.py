@@ -1,9 +1,12 @@
-"""Paths for predictions, quarantine and checkpoints on any file system that Hadoop knows, named by a URI.
+"""Paths: local folders as Spark must be given them, and folders on any file system that Hadoop knows, named by a URI.
 
-``HadoopPath`` has the methods of ``pathlib.Path`` that the stream needs, so code that takes a folder takes either. They
-call Hadoop's FileSystem API in the Java process of this process's Spark, or, without a Spark (the command line only
-looks at files), in a small Java process of their own. Both read the configuration files of Spark and Hadoop
-(SPARK_CONF_DIR, HADOOP_CONF_DIR), which hold the storage's address, credentials and jars.
+Every path that is handed to Spark goes through ``hadoop_path`` (to write, and where Spark takes one name) or
+``hadoop_glob`` (to read, where Spark takes a pattern).
+
+``HadoopPath`` has those methods of ``pathlib.Path`` that the stream needs, so code that takes a folder takes either.
+They go through Hadoop's FileSystem API in Java: that of the process's Spark or, where none was started (the command
+line only looks at files), a small one of its own. Both have the settings of Spark's and Hadoop's own files
+(SPARK_CONF_DIR, HADOOP_CONF_DIR): a site's address, credentials and jars are set there and not here.
 """
 
 import tempfile
@@ -16,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fraudstream.errors import OutputError, RuntimeMissingError
+from fraudstream.spark_environment import use_own_spark
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway
@@ -28,8 +32,32 @@ REMEDY = (
 )
 
 
+def writable(folder: Path) -> Path:
+    """``folder``, made where it is missing, once a file could be written in it.
+
+    Raises OutputError with one line that names the folder and the reason: no permission, read-only, a file in the way,
+    a full disk.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        raise OutputError(unwritable(folder, error)) from error
+    return folder
+
+
+def unwritable(path: object, error: OSError) -> str:
+    """The line for a file or folder that the system does not let us make or write."""
+    where = error.filename if isinstance(error.filename, str) and error.filename else path
+    return (
+        f"{where}: cannot be written ({error.strerror or error}). Make room or give yourself permission there, or "
+        "choose another folder (FRAUDSTREAM_OUTPUT_DIR for results)."
+    )
+
+
 class Stat(NamedTuple):
-    """The part of os.stat_result that is used: when the file was written, in Unix seconds of its storage's clock."""
+    """A file's state: when it was written, in Unix seconds by its storage's clock."""
 
     st_mtime: float
 
@@ -140,6 +168,22 @@ class HadoopPath:
 
 AnyPath = Path | HadoopPath
 
+_GLOB_SIGNS = str.maketrans({sign: f"\\{sign}" for sign in "\\{}[]*?"})
+
+
+def hadoop_path(path: AnyPath) -> str:
+    """``path`` as Spark takes it where it expects one file or folder: to write, and for checkpoints.
+
+    Not ``Path.as_uri()``: Hadoop takes its escapes literally (``%20`` would be part of the name). The scheme is there
+    because a site's core-site.xml may name another file system as the default.
+    """
+    return str(path) if isinstance(path, HadoopPath) else f"file://{path.absolute()}"
+
+
+def hadoop_glob(path: AnyPath) -> str:
+    """``path`` as Spark takes it where it expects a pattern: to read (CSV, parquet, a saved model)."""
+    return hadoop_path(path).translate(_GLOB_SIGNS)
+
 
 def _gateway() -> "JavaGateway":
     from pyspark import SparkContext
@@ -154,6 +198,7 @@ def _own_gateway() -> "JavaGateway":
     from pyspark.errors import PySparkRuntimeError
     from pyspark.java_gateway import launch_gateway
 
+    use_own_spark()
     with tempfile.TemporaryFile() as log:
         try:
             return launch_gateway(SparkConf(False).set("spark.driver.memory", "512m"), {"stderr": log})

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from fraudstream.data.frames import read_browsing, read_csv, read_profiles
 from fraudstream.features import FEATURES, TRANSACTION_COLUMNS, batch_features
+from fraudstream.storage import hadoop_glob
 
 VECTORS = ("rawPrediction", "probability")
 COLUMNS = [*TRANSACTION_COLUMNS, *FEATURES, *VECTORS, "prediction"]
@@ -28,7 +29,7 @@ def batch_predictions(spark: SparkSession, data_dir: Path, model_zip: Path, fold
     """COLUMNS of every new transaction of ``data_dir``, by transaction_id; the model is unpacked in ``folder``."""
     with zipfile.ZipFile(model_zip) as archive:
         archive.extractall(folder)
-    scored = PipelineModel.load((folder / "my_ML_model").as_uri()).transform(features_of_new(spark, data_dir))
+    scored = PipelineModel.load(hadoop_glob(folder / "my_ML_model")).transform(features_of_new(spark, data_dir))
     scored = scored.withColumns({name: vector_to_array(name) for name in VECTORS})
     scored = scored.withColumn("created_at", F.col("created_at").cast("timestamp")).select(*COLUMNS)
     return {row.transaction_id: row.asDict(recursive=True) for row in scored.collect()}

@@ -111,6 +111,7 @@ def train_small(data_dir: Path, model_dir: Path, output_dir: Path) -> None:
     command = [sys.executable, "-c", TRAIN_SMALL]
     done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""  # Java's warnings are in a log
 
 
 @pytest.fixture

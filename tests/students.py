@@ -17,6 +17,7 @@ from fraudstream.features import batch_features
 from fraudstream.model import FOLDER, SavedModel, pack
 from fraudstream.model.columns import scoring_stages, with_model_columns
 from fraudstream.schemas import OFFERED
+from fraudstream.storage import hadoop_glob, hadoop_path
 
 CATEGORIES = ("time_of_day", "gender", "payment_status", "clear_payment", "payment_method")
 NUMBERS = (
@@ -67,7 +68,7 @@ def students_pipeline(invalid: str = "skip", label: str | None = "is_fraud", **l
 def saved(model: Model, target: Path) -> Path:
     """``model`` zipped as ``target``, with the folder my_ML_model inside."""
     folder = target.with_suffix(".folder")
-    model.write().overwrite().save(folder.as_uri())
+    model.write().overwrite().save(hadoop_path(folder))
     pack(folder, target)
     shutil.rmtree(folder)
     return target
@@ -101,7 +102,7 @@ def at_the_door(path: Path, folder: Path) -> SimpleNamespace:
     matched = saved.match(OFFERED)
     with zipfile.ZipFile(path) as archive:
         archive.extractall(saved.fresh_folder(folder / "model"))
-    loaded = PipelineModel.load((folder / "model" / FOLDER).as_uri())
+    loaded = PipelineModel.load(hadoop_glob(folder / "model" / FOLDER))
     return SimpleNamespace(loaded=loaded, scoring=scoring_stages(loaded, matched), matched=matched)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from zips import small_model
 
+from fraudstream.errors import command
 from fraudstream.kafka import broker as embedded
 from fraudstream.runtime.java import REMEDY
 from fraudstream.schemas import FILES
@@ -87,6 +88,44 @@ def test_a_bad_setting_is_named(shop):
     assert shop.refuses("run", FRAUDSTREAM_INTERVAL_S="0") == expected
 
 
+def test_a_bad_option_is_named_as_the_option(shop):
+    expected = "SettingsError: --batches 0: Input should be greater than or equal to 1.\n"
+    assert shop.refuses("run", "--batches", "0", FRAUDSTREAM_BATCHES="3") == expected
+
+
+def test_a_mistyped_setting_is_refused_with_the_one_that_was_meant(shop):
+    expected = "SettingsError: FRAUDSTREAM_BATCH: no setting has this name. Did you mean FRAUDSTREAM_BATCHES?\n"
+    assert shop.refuses("run", FRAUDSTREAM_BATCH="3") == expected
+
+
+@pytest.mark.parametrize("master", ["foo", "local[x]", "spark:host"])
+def test_a_spark_master_that_is_none_is_refused(shop, master):
+    assert shop.refuses("run", SPARK_MASTER=master) == (
+        f"SettingsError: SPARK_MASTER={master!r}: Value error, not an address of Spark: local[4], spark://host:7077, "
+        "yarn or k8s://https://host:port.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "train", "check", "train --data-dir {}", "check --data-dir {}"])
+def test_a_data_folder_that_is_not_there_is_the_same_line_in_all_commands(shop, command):
+    folder = shop.data / "nope"
+    ended = shop.refuses(*command.format(folder).split(), FRAUDSTREAM_DATA_DIR=str(folder))
+    assert ended == (
+        f"DataError: {folder}: no such folder. Set FRAUDSTREAM_DATA_DIR or --data-dir to the folder of your files.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["generate --data-dir {}", "train --model-dir {}", "run", "reset", "broker start"])
+def test_a_folder_that_cannot_be_written_is_one_line(shop, command):
+    (shop.data / "file").touch()
+    below = shop.data / "file" / "folder"
+    said = shop.refuses(*command.format(below).split(), FRAUDSTREAM_OUTPUT_DIR=str(below))
+    assert said.startswith(f"OutputError: {below}")
+    assert "cannot be written" in said
+    assert "(Not a directory)" in said
+    assert said.count("\n") == 1
+
+
 def test_a_missing_file_of_the_past_is_named(shop):
     (shop.data / "browsing_behaviour.csv").unlink()
     assert shop.refuses("train") == (
@@ -122,7 +161,7 @@ def test_a_file_without_rows_is_named(shop):
 def test_a_missing_model_is_named(shop):
     shop.model.unlink()
     assert shop.refuses("run") == (
-        f"ModelError: {shop.model}: no such model. Train one (python -m fraudstream train) or set FRAUDSTREAM_MODEL.\n"
+        f"ModelError: {shop.model}: no such model. Train one ({command('train')}) or set FRAUDSTREAM_MODEL.\n"
     )
 
 

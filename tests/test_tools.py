@@ -12,7 +12,7 @@ import pytest
 from fraudstream.data.generate import generate
 from fraudstream.model.train.evaluate import METRICS, sha256
 from fraudstream.settings import PROJECT
-from tools.clean import generated_data, trained_model
+from tools.clean import clean_output, generated_data, trained_model
 from tools.lock import LOCKS
 
 
@@ -165,3 +165,39 @@ def test_clean_removes_the_model_that_was_trained_here_only(tmp_path):
     assert {zipped, metrics} <= set(trained_model(zipped))
     zipped.write_text("another")
     assert list(trained_model(zipped)) == []
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def output(tmp_path):
+    """An output folder with results, two files of the user's, and a run that a reset put aside."""
+    made = [
+        *("predictions/batch_id=0/part-0.parquet", "predictions.query.json", "quarantine/batch_id=3/part-0.parquet"),
+        *("checkpoints/predictions/commits/0", "broker/data/meta.properties", "logs/spark.log", "logs/spark.log.1"),
+        *("reports.sqlite", "summary.json", "notebooks/A2B-Task1_producer.ipynb", "bench/summary.json", "run.lock"),
+    ]
+    for name in (*made, "my notes.txt", "notebooks/mine.ipynb", "earlier/2026-01-01T000000/summary.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_clean_leaves_the_user_s_files_and_earlier_runs(output):
+    left = clean_output(output, agreed=lambda earlier: False)
+    assert files(output) == ["earlier/2026-01-01T000000/summary.json", "my notes.txt", "notebooks/mine.ipynb"]
+    assert [path.name for path in left] == ["earlier", "my notes.txt", "notebooks"]
+
+
+def test_clean_removes_earlier_runs_when_the_user_agrees(output):
+    asked = []
+    clean_output(output, agreed=lambda earlier: asked.append(earlier) is None)
+    assert (asked, files(output)) == ([output / "earlier"], ["my notes.txt", "notebooks/mine.ipynb"])
+
+
+def test_clean_removes_an_output_folder_that_holds_nothing_else(output):
+    for path in (output / "my notes.txt", output / "notebooks" / "mine.ipynb"):
+        path.unlink()
+    assert (clean_output(output, agreed=lambda earlier: True), output.exists()) == ([], False)

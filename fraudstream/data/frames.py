@@ -12,6 +12,7 @@ from fraudstream.data.parsing import parsed, parsed_columns
 from fraudstream.errors import DataError
 from fraudstream.features import DEFAULTS, FeatureOptions, customer_profiles
 from fraudstream.schemas import BROWSING, FILES, FRAUD, TRANSACTION, ddl
+from fraudstream.storage import hadoop_glob
 
 # values of these files, and of any file with a quote, may hold line breaks: Spark cannot split it among cores
 MULTILINE = frozenset({"customer.csv", "product.csv", "category.csv", "transactions.csv", "new_transaction.csv"})
@@ -30,7 +31,7 @@ def read_csv(spark: SparkSession, data_dir: Path, name: str, schema: str | None 
     path = csv_files.find(data_dir, name)
     found = csv_files.check_header(path, columns)
     text = spark.read.csv(
-        str(path),
+        hadoop_glob(path),
         schema=StructType([StructField(column, StringType()) for column in found]),
         header=True,
         quote='"',

@@ -13,6 +13,8 @@ from fraudstream.schemas import FRAUD_WORDS, HONEST_WORDS, PRODUCT_METADATA, Sch
 
 # The shop's clock is not Melbourne's: its times carry no zone, so that they are not shifted by daylight saving
 SHOP_TIME = "timestamp_ntz"
+# Spark can count to the year 294,247, Python's and pandas' times end with this one
+TIMES, LAST_YEAR = ("timestamp", "date"), 9999
 
 
 def parsed(text: Column, type_: str) -> Column:
@@ -20,6 +22,7 @@ def parsed(text: Column, type_: str) -> Column:
 
     Text is trimmed, and "" where a word such as NULL means no value. A plain cast would stop the stream at the first
     unreadable value (ANSI mode). Timestamps become SHOP_TIME; an array type is parsed as JSON, single quotes allowed.
+    A year that not every reader of the results can hold (before 1 or after LAST_YEAR) gives null, too.
     """
     if type_ == "string":
         trimmed = _trimmed(text)
@@ -31,6 +34,8 @@ def parsed(text: Column, type_: str) -> Column:
         return F.when(true, True).when(false, False)
     readable = F.regexp_extract(text, f"^{PATTERNS[type_]}\\z", 1)
     value = readable.try_cast(SHOP_TIME if type_ == "timestamp" else type_)
+    if type_ in TIMES:
+        return F.when(F.year(value).between(1, LAST_YEAR), value)
     if type_ == "int":
         flag = F.when(_word(text).isin(*TRUE_WORDS), 1).when(_word(text).isin(*FALSE_WORDS), 0)
         return F.coalesce(value, flag)

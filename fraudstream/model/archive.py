@@ -1,17 +1,19 @@
-"""Checks of the model's zip before it is unpacked: my_ML_model with metadata and stages, and nothing harmful (2.6)."""
+"""A model's zip from outside: my_ML_model with metadata and stages, and nothing that could do harm (2.6)."""
 
 import hashlib
 import re
+import shlex
 import shutil
 import stat
+import sys
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fraudstream.errors import ModelError
-from fraudstream.model.metadata import check_classes, check_version, stages
+from fraudstream.errors import ModelError, command
+from fraudstream.model.metadata import check_classes, check_version, refuse_other_kinds, stages
 
 FOLDER = "my_ML_model"
 PARTS = ("metadata", "stages")
@@ -26,18 +28,28 @@ _ENCRYPTED = 0x1
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
-def pack(folder: Path, target: Path) -> None:
-    """Zips a saved PipelineModel as FOLDER into ``target``, which appears complete or not at all."""
+def pack(folder: Path, target: Path, check: Callable[[Path], object] = lambda path: None) -> None:
+    """Zips a saved PipelineModel as FOLDER into ``target``, which appears complete or not at all.
+
+    The new zip is read back, and handed to ``check``, before it replaces an older one. Raises ModelError when Spark
+    left no complete model in ``folder``; ``target`` is then as it was.
+    """
     unfinished = target.with_name(f".{target.name}.unfinished")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            archive.write(file, Path(FOLDER) / file.relative_to(folder))
-    unfinished.replace(target)
+    try:
+        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                archive.write(file, Path(FOLDER) / file.relative_to(folder))
+        with opened(unfinished) as archive:
+            vet(target, archive)
+        check(unfinished)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:
-    """The zip's SHA-256 in hexadecimal."""
+    """The SHA-256 of the file at ``path``, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -58,9 +70,11 @@ def vet(path: Path, archive: zipfile.ZipFile, max_unpacked_mb: float = MAX_UNPAC
 
 
 def opened(path: Path) -> zipfile.ZipFile:
-    """The zip, open for reading. Raises ModelError when it is missing or not a zip."""
+    """The zip, open for reading. Raises ModelError when it is missing or no zip."""
+    if path.is_dir():
+        raise ModelError(f"{path}: a folder, not a zip. {_folder_remedy(path)}")
     if not path.is_file():
-        raise ModelError(f"{path}: no such model. Train one (python -m fraudstream train) or set FRAUDSTREAM_MODEL.")
+        raise ModelError(f"{path}: no such model. Train one ({command('train')}) or set FRAUDSTREAM_MODEL.")
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, NotImplementedError) as error:
@@ -69,22 +83,33 @@ def opened(path: Path) -> zipfile.ZipFile:
         raise ModelError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
-def model_root(path: Path, archive: zipfile.ZipFile) -> str:
-    """The folder of metadata and stages in the zip: ``my_ML_model/``, or "" for a zip of the folder's content.
+def _folder_remedy(path: Path) -> str:
+    """How to make a zip of the folder ``path``: the shell command where it is a saved model."""
+    saved = path if (path / PARTS[0]).is_dir() else path / FOLDER
+    if not all((saved / part).is_dir() for part in PARTS):
+        return f"{REMEDY} Then set FRAUDSTREAM_MODEL to that zip."
+    zipped = shlex.quote(f"{saved}.zip")
+    make = f"cd {shlex.quote(str(saved))} && {shlex.quote(sys.executable)} -m zipfile -c {zipped} {' '.join(PARTS)}"
+    return f"Zip it ({make}), then set FRAUDSTREAM_MODEL={zipped}."
 
-    Raises ModelError, with the names found, when they are missing or in another folder.
+
+def model_root(path: Path, archive: zipfile.ZipFile) -> str:
+    """The folder of metadata and stages in the zip: ``my_ML_model/``, or empty for a zip of the folder's content.
+
+    Raises ModelError, with the names found, when they are missing or elsewhere.
     """
     names = [info.filename for info in archive.infolist()]
     for root in (f"{FOLDER}/", ""):
         if all(any(name.startswith(f"{root}{part}/") for name in names) for part in PARTS):
             return root
+    refuse_other_kinds(path, archive)
     tops = sorted({name.split("/")[0] + ("/" if "/" in name else "") for name in names})
     found = ", ".join(tops[:10]) or "nothing"
     raise ModelError(f"{path}: no {FOLDER}/{PARTS[0]} and {FOLDER}/{PARTS[1]} in it (found: {found}). {REMEDY}")
 
 
 def fresh_folder(folder: Path) -> Path:
-    """Empties ``folder``, so that files of an older model do not mix with those that are unpacked next."""
+    """Empties ``folder``, because files of an older model would mix with those of the new one."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
@@ -92,7 +117,7 @@ def fresh_folder(folder: Path) -> Path:
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
-    """Raises ModelError for too many entries, or for an entry that no saved model has."""
+    """Raises ModelError for too many entries, or for one that no saved model has."""
     if len(entries) > MAX_ENTRIES:
         raise ModelError(f"{path}: {len(entries):,} entries; a model has at most {MAX_ENTRIES:,}. {REMEDY}")
     for entry in entries:

@@ -1,6 +1,7 @@
 """Prepares the stream's rows for a model: its columns under its names, without values that would make it drop a row."""
 
 from collections import Counter
+from dataclasses import dataclass
 from functools import reduce
 
 from py4j.protocol import Py4JJavaError
@@ -12,17 +13,18 @@ from pyspark.sql.types import StructType
 
 from fraudstream.errors import ModelError
 from fraudstream.model.match import NUMERIC, ColumnMatch, ModelMatch
-from fraudstream.model.signature import NUMBER
+from fraudstream.model.signature import NUMBER, TEXT
 
-# the unchanged transaction with all its features, as a struct; the model's columns are added under the model's names
-ROW = "row"
-IMPUTED = "imputed"
+# The transaction with all its features as one struct, next to the model's columns under the model's names. A model may
+# call its columns and outputs as it likes, so these names, and those of the last outputs, are ones that nobody chooses
+ROW, IMPUTED = "_fraudstream_row", "_fraudstream_imputed"
+OUTPUTS = {name: f"_fraudstream_{name}" for name in ("rawPrediction", "probability", "prediction")}
 FLOATS = ("double", "float")
 UNKNOWN = "a category that no model knows"
 
 
 def with_model_columns(features: DataFrame, matched: ModelMatch) -> DataFrame:
-    """Packs each row of ``features`` into the struct ROW, and adds the model's own columns and IMPUTED.
+    """Each row of ``features`` as a struct in ROW, the model's own columns, and IMPUTED.
 
     A value that the model does not know (null, or a category that it has not learned) is replaced in the model's column
     only: by the most frequent label of its training, or by a stated number (``ColumnMatch.fill_value``). A model that
@@ -40,23 +42,41 @@ def with_model_columns(features: DataFrame, matched: ModelMatch) -> DataFrame:
     return features.select(F.struct(*features.columns).alias(ROW), *values, imputed.alias(IMPUTED))
 
 
-def scoring_stages(model: PipelineModel, matched: ModelMatch) -> PipelineModel:
-    """The stages of the loaded ``model`` that lead to its prediction: rawPrediction, probability and prediction.
+@dataclass(frozen=True)
+class Scoring:
+    """The stages of a model that lead to its prediction."""
 
-    Stages that only prepare the label are left out, because the stream has no label.
+    model: PipelineModel
+
+    def transform(self, rows: DataFrame) -> DataFrame:
+        """``rows`` (of ``with_model_columns``) with their predictions.
+
+        Out: row (struct, the transaction with its features), rawPrediction and probability (vector), prediction
+        (double, 1 is fraud), imputed (array<string>).
+        """
+        outputs = [F.col(inside).alias(name) for name, inside in OUTPUTS.items()]
+        return self.model.transform(rows).select(F.col(ROW).alias("row"), *outputs, F.col(IMPUTED).alias("imputed"))
+
+
+def scoring_stages(model: PipelineModel, matched: ModelMatch) -> Scoring:
+    """The stages of the loaded ``model`` that lead to its prediction; its outputs get names that nothing else has.
+
+    Stages that only prepare the label are left out, because the stream has no label. Raises ModelError when ``model``
+    is not the one of ``matched``.
     """
     stages = [stage.copy() for stage in _flat(model)]
     if len(stages) != len(matched.signature.stages):
         raise ModelError(f"{matched.signature.path}: changed after it was checked. Run the cells from 2.6 again.")
     *preparing, classifier = [stages[position] for position in matched.signature.kept]
-    classifier.setRawPredictionCol("rawPrediction").setProbabilityCol("probability").setPredictionCol("prediction")
-    return PipelineModel([*preparing, classifier])
+    classifier.setRawPredictionCol(OUTPUTS["rawPrediction"]).setProbabilityCol(OUTPUTS["probability"])
+    classifier.setPredictionCol(OUTPUTS["prediction"])
+    return Scoring(PipelineModel([*preparing, classifier]))
 
 
-def try_out(scoring: PipelineModel, matched: ModelMatch, features: DataFrame) -> None:
-    """Predicts two made-up rows with the schema of ``features``: one of nulls, one with unknown categories.
+def try_out(scoring: Scoring, matched: ModelMatch, features: DataFrame) -> None:
+    """Predicts two made-up rows of ``features``' schema: one of nulls, one with categories that no model has learned.
 
-    Raises ModelError when the model drops a row or fails, so that it cannot happen in the middle of the stream.
+    Raises ModelError when a row is lost or the model stops, before the stream starts.
     """
     schema = StructType.fromJson(features.schema.jsonValue())
     nothing = [None] * len(schema)
@@ -67,11 +87,18 @@ def try_out(scoring: PipelineModel, matched: ModelMatch, features: DataFrame) ->
     try:
         predicted = scoring.transform(with_model_columns(rows, matched)).select("prediction").collect()
     except (PySparkException, Py4JJavaError) as error:
-        said = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else str(error)
-        reason = said.strip().splitlines()[0]
-        raise ModelError(f"{matched.signature.path}: the model cannot predict the stream's rows: {reason}") from error
+        path, reason = matched.signature.path, _reason(error)
+        raise ModelError(f"{path}: the model cannot predict the stream's rows: {reason}") from error
     if len(predicted) != 2 or None in [row.prediction for row in predicted]:
         raise ModelError(f"{matched.signature.path}: the model loses rows whose values it does not know.")
+
+
+def _reason(error: PySparkException | Py4JJavaError) -> str:
+    """The line that says why: the first, and the last of a Python worker's traceback, which says what it raised."""
+    said = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else str(error)
+    first, *others = str(said).strip().splitlines()
+    raised = [line for line in others if line[:1].strip() and "Error" in line]
+    return f"{first} {raised[-1]}" if first.endswith(":") and raised else first
 
 
 def _flat(stage: Transformer) -> list[Transformer]:
@@ -88,6 +115,8 @@ def _value(pair: ColumnMatch, schema: StructType) -> tuple[Column, Column | None
         unknown = F.isnull(known)
         value = F.coalesce(known, column.cast("string") if pair.fill_value is None else F.lit(pair.fill_value))
         return (value.cast(_number_type(taken.labels)) if taken.numeric else value), unknown
+    if taken.kind == TEXT:
+        return F.coalesce(column.cast("string"), F.lit("")), column.isNull()
     absent = [column.isNull()] if schema[pair.ours].nullable else []
     absent += [F.isnan(column)] if pair.type in FLOATS else []
     if taken.kind != NUMBER or not absent:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fraudstream.errors import ModelError, SettingsError
 from fraudstream.model.aliases import normal, spellings
-from fraudstream.model.signature import ANY, CATEGORY, NUMBER, ModelInput, ModelSignature
+from fraudstream.model.signature import ANY, CATEGORY, NUMBER, TEXT, ModelInput, ModelSignature
 from fraudstream.runtime.table import Table
 from fraudstream.schemas import PARTS_OF_DAY
 
@@ -30,7 +30,9 @@ class ColumnMatch:
         """The replacement of a value that the model does not know; None if the model handles it itself."""
         if self.input.keeps:
             return None
-        return self.input.fill_value if self.input.labels else FILL_VALUES.get(self.ours, 0)
+        if self.input.labels or self.input.kind == TEXT:
+            return self.input.fill_value
+        return FILL_VALUES.get(self.ours, 0)
 
     @property
     def unlearnt_parts_of_day(self) -> list[str]:
@@ -41,7 +43,11 @@ class ColumnMatch:
     def row(self) -> tuple[str, ...]:
         """HEADINGS, as texts."""
         labels = ", ".join(self.input.labels[:8]) + (", …" if len(self.input.labels) > 8 else "")
-        fill_value = "unchanged" if self.fill_value is None else f"becomes {self.fill_value}"
+        fill_value = (
+            "unchanged"
+            if self.fill_value is None
+            else f"becomes {'empty text' if self.fill_value == '' else self.fill_value}"
+        )
         return (
             self.input.column,
             self.ours,
@@ -58,6 +64,8 @@ class ModelMatch:
 
     signature: ModelSignature
     columns: tuple[ColumnMatch, ...]
+    # the metrics of the training: none of the frauds in the evaluation was found
+    finds_no_fraud: bool = False
 
     @property
     def meaning(self) -> str:
@@ -73,6 +81,8 @@ class ModelMatch:
             notes.append(f"Left out, because the prediction does not depend on them: {', '.join(out)}.")
         if any(pair.fill_value is None for pair in self.columns):
             notes.append('"unchanged": the model handles unknown values of this column itself.')
+        if self.finds_no_fraud:
+            notes.append("Warning: in training this model found no fraud at all (recall 0). Train it on more data.")
         for pair in self.columns:
             unlearnt = pair.unlearnt_parts_of_day
             if unlearnt:
@@ -131,7 +141,7 @@ def _check_type(signature: ModelSignature, pair: ColumnMatch) -> None:
         raise ModelError(
             f"{signature.path}: the model needs a number in {name}; the stream's {pair.ours} is {pair.type}."
         )
-    if wanted.kind in (CATEGORY, NUMBER) and pair.type not in NUMERIC | {"string"}:
+    if wanted.kind in (CATEGORY, NUMBER, TEXT) and pair.type not in NUMERIC | {"string"}:
         raise ModelError(
             f"{signature.path}: the model needs a {wanted.kind} in {name}; the stream's {pair.ours} is {pair.type}."
         )

@@ -1,6 +1,6 @@
-"""Reads a saved pipeline's metadata: one JSON object per stage, in the stage's folder ``metadata``.
+"""A saved pipeline's metadata: one JSON object per stage, in the stage's folder ``metadata``.
 
-Read from the zip before anything is loaded, because PipelineModel.load imports every class that it names.
+Read from the zip before anything is loaded, because PipelineModel.load imports whatever class is named there.
 """
 
 import io
@@ -9,15 +9,13 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fraudstream.errors import ModelError
-
-SPARK = version("pyspark")
+from fraudstream.spark_environment import SPARK
 
 _SPARK_ML = re.compile(r"(org\.apache\.spark\.ml|pyspark\.ml)(\.\w+)+")
 _PIPELINE_MODEL = re.compile(r"(org\.apache\.spark\.ml|pyspark\.ml\.pipeline)\.PipelineModel")
@@ -26,6 +24,7 @@ _REFUSED = {
     "SQLTransformer": "runs SQL of its own, so its input columns are unknown",
     "RFormulaModel": "uses a formula, so its input columns are unknown",
 }
+_TUNED = ("CrossValidatorModel", "TrainValidationSplitModel")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -64,10 +63,7 @@ def check_version(path: Path, archive: zipfile.ZipFile, root: str) -> None:
     """Raises ModelError for anything but a PipelineModel, or one of a Spark newer than the installed major.minor."""
     described = _described(path, archive, root)
     if not _PIPELINE_MODEL.fullmatch(described["class"]):
-        raise ModelError(
-            f"{path}: holds a {described['class'].rpartition('.')[2]}, not a PipelineModel. "
-            "Save what Pipeline.fit returned."
-        )
+        raise ModelError(f"{path}: holds a {_kind(described)}, not a PipelineModel. Save what Pipeline.fit returned.")
     saved_by = str(described.get("sparkVersion"))
     found, own = _VERSION.match(saved_by), _VERSION.match(SPARK)
     if found is None:
@@ -79,6 +75,31 @@ def check_version(path: Path, archive: zipfile.ZipFile, root: str) -> None:
         )
 
 
+def refuse_other_kinds(path: Path, archive: zipfile.ZipFile) -> None:
+    """Raises ModelError, with the way to save the right thing, for a zip whose top folder holds another kind of model.
+
+    Such as a tuned model, whose bestModel is the pipeline, or a classifier without the stages before it.
+    """
+    roots = {name.rpartition("metadata/")[0] for name in archive.namelist() if "metadata/" in name}
+    root = min(roots, key=lambda each: (each.count("/"), each), default=None)
+    if root is None or root.count("/") > 1:
+        return
+    kind = _kind(_described(path, archive, root))
+    if kind in _TUNED and _kind(_described(path, archive, f"{root}bestModel/")) == "PipelineModel":
+        remedy = 'Save its bestModel: model.bestModel.save("my_ML_model"). Then zip that folder'
+    elif kind in _TUNED:
+        remedy = "Tune a whole Pipeline, and save the bestModel of that"
+    elif kind == "PipelineModel":
+        return
+    else:
+        remedy = "Save it together with the stages that prepare its columns: what Pipeline.fit returned"
+    raise ModelError(f"{path}: holds a {kind}, not a PipelineModel. {remedy}.")
+
+
+def _kind(described: dict) -> str:
+    return described["class"].rpartition(".")[2]
+
+
 def spark_version(path: Path, archive: zipfile.ZipFile, root: str) -> str:
     """The version of the Spark that saved the model."""
     return str(_described(path, archive, root)["sparkVersion"])
@@ -88,7 +109,7 @@ def stages(path: Path, archive: zipfile.ZipFile, root: str) -> list[Stage]:
     """The pipeline's stages in order, with nested pipelines and tuned models flattened."""
     described = _described(path, archive, root)
     kind = described["class"].rpartition(".")[2]
-    if kind in ("CrossValidatorModel", "TrainValidationSplitModel"):
+    if kind in _TUNED:
         return stages(path, archive, f"{root}bestModel/")
     if kind != "PipelineModel":
         params = {**described.get("defaultParamMap", {}), **described.get("paramMap", {})}

@@ -1,9 +1,10 @@
-"""A model's zip as one object: vetted, its signature read and its version known, in one pass over the file (2.6)."""
+"""A model's zip as one object: vetted, with its signature and its version (2.6)."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fraudstream.model.archive import FOLDER, MAX_UNPACKED_MB, fresh_folder, opened, sha256, vet
@@ -11,6 +12,8 @@ from fraudstream.model.match import ModelMatch, match
 from fraudstream.model.signature import ModelSignature, read_signature
 
 VERSION_DIGITS = 12
+# what `train` writes next to the zip
+METRICS = "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,21 @@ class SavedModel:
         """The first 12 digits of the zip's SHA-256: which model made a prediction."""
         return self.sha256[:VERSION_DIGITS]
 
+    @property
+    def recall(self) -> float | None:
+        """The recall that the training measured; None where no metrics.json beside the zip is of this very zip."""
+        file = self.path.with_name(METRICS)
+        if not file.is_file():
+            return None
+        metrics = json.loads(file.read_text(encoding="utf-8"))
+        if metrics.get("sha256") != self.sha256:
+            return None
+        return metrics["models"][metrics["saved"]]["recall"]
+
     def match(self, columns: Mapping[str, str], aliases: Mapping[str, str] | None = None) -> ModelMatch:
-        """Matches the model's columns with the stream's: see ``match``."""
-        return match(self.signature, columns, aliases)
+        """Each column of the model with the stream's column that it maps to: see ``match``."""
+        matched = match(self.signature, columns, aliases)
+        return replace(matched, finds_no_fraud=self.recall == 0)
 
     def fresh_folder(self, folder: Path) -> Path:
         """Empties ``folder`` and returns the target for extractall(), so that ``folder`` then has my_ML_model.

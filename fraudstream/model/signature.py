@@ -8,7 +8,7 @@ from pathlib import Path
 from fraudstream.errors import ModelError
 from fraudstream.model.metadata import Stage, spark_version, stage_data, stages
 
-CATEGORY, NUMBER, ANY = "category", "number", "any"
+CATEGORY, NUMBER, TEXT, ANY = "category", "number", "text", "any"
 REMEDY = "Save the model again."
 
 # words for fraud in students' labels; the label at index 1 is what prediction = 1 means
@@ -16,6 +16,9 @@ FRAUD_LABELS = frozenset({"1", "1.0", "true", "t", "yes", "y", "fraud", "fraudul
 
 _CLASSIFIER = re.compile(r"\w*(ClassificationModel|LogisticRegressionModel|NaiveBayesModel)")
 _TAKES_NUMBERS = frozenset({"VectorAssembler", "ImputerModel", "Bucketizer", "Binarizer", "Interaction"})
+_TAKES_TEXT = frozenset({"Tokenizer", "RegexTokenizer"})
+# what a classifier, a regression or a clustering adds to a row, for a later stage to take
+_PREDICTION_COLUMNS = ("predictionCol", "probabilityCol", "rawPredictionCol", "topicDistributionCol", "leafCol")
 # handleInvalid of these cannot drop a row once their input columns are filled
 _FILLED_BEFORE = frozenset({"StringIndexerModel", "OneHotEncoderModel", "VectorAssembler", "VectorSizeHint"})
 
@@ -55,7 +58,7 @@ class ModelSignature:
 
 
 def read_signature(path: Path, archive: zipfile.ZipFile, root: str) -> ModelSignature:
-    """Reads the signature of the vetted model in the zip; ``root``: folder of metadata and stages in the zip.
+    """The signature of the vetted model in the zip; ``root``: the folder of metadata and stages in the zip.
 
     Raises ModelError for a model that is not a classifier, whose prediction 1 is not fraud, or with a stage that would
     drop a row or stop the stream.
@@ -78,7 +81,9 @@ def _inputs(stage: Stage) -> list[str]:
 
 
 def _outputs(stage: Stage) -> list[str]:
-    return stage.columns("outputCols", "outputCol")
+    """The columns that ``stage`` adds, those of a model within the pipeline included (KMeans, a first classifier)."""
+    predicted = [stage.params[name] for name in _PREDICTION_COLUMNS if stage.params.get(name)]
+    return stage.columns("outputCols", "outputCol") + predicted
 
 
 def _classifier(path: Path, found: list[Stage]) -> int:
@@ -94,7 +99,7 @@ def _classifier(path: Path, found: list[Stage]) -> int:
 
 
 def _leading_to(found: list[Stage], end: int) -> list[int]:
-    """Positions of the classifier at ``end`` and of the stages that it depends on; not those of the label."""
+    """Positions of the stages whose output reaches the classifier at ``end``, and ``end``; the label's are left out."""
     wanted, kept = _folded(_inputs(found[end])), [end]
     for position in reversed(range(end)):
         made = _folded(_outputs(found[position]))
@@ -160,12 +165,14 @@ def _input(path: Path, archive: zipfile.ZipFile, stage: Stage, position: int, co
         return ModelInput(column, CATEGORY, labels, False, "0", numeric=True)
     if stage.kind in _TAKES_NUMBERS:
         return ModelInput(column, NUMBER, keeps=keeps or stage.kind == "ImputerModel", numeric=True)
+    if stage.kind in _TAKES_TEXT:
+        return ModelInput(column, TEXT, keeps=False, fill_value="")
     return ModelInput(column, ANY)
 
 
 def _both(one: ModelInput, other: ModelInput) -> ModelInput:
-    """The combined needs of two stages for the same column."""
-    first = min(one, other, key=lambda each: (CATEGORY, NUMBER, ANY).index(each.kind))
+    """What two stages want of the same column."""
+    first = min(one, other, key=lambda each: (CATEGORY, NUMBER, TEXT, ANY).index(each.kind))
     return replace(first, keeps=one.keeps and other.keeps, numeric=one.numeric or other.numeric)
 
 

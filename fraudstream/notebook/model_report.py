@@ -9,7 +9,7 @@ from fraudstream.data.csv_files import truth
 from fraudstream.errors import ModelError
 from fraudstream.runtime.table import Table
 from fraudstream.settings import Settings
-from fraudstream.stream.store import batch_files, read_batch
+from fraudstream.stream.store import batch_files, batch_number, read_batch
 
 THRESHOLDS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
@@ -17,7 +17,7 @@ THRESHOLDS = (0.1, 0.25, 0.5, 0.75, 0.9)
 def scored(settings: Settings) -> pd.DataFrame:
     """transaction_id -> probability of fraud by the newest prediction, and fraud (bool), what the labels say."""
     newest: dict[str, float] = {}
-    files = sorted(batch_files(settings.predictions), key=lambda file: int(file.parent.name.partition("=")[2]))
+    files = sorted(batch_files(settings.predictions), key=batch_number)
     for file in files:
         table = read_batch(file, ["transaction_id", "probability"])
         newest.update(

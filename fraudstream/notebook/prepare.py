@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from fraudstream.errors import DataError, FraudstreamError
 from fraudstream.model import SavedModel
 from fraudstream.schemas import OFFERED, STREAM_FILES
 from fraudstream.settings import PROJECT, Settings
+from fraudstream.storage import writable
 
 
 @contextmanager
@@ -73,18 +73,16 @@ def ensure_model(settings: Settings, *, tolerate: bool = False) -> None:
 
 
 def _train(settings: Settings, tolerate: bool) -> None:
-    """Trains in a process of its own, whose Java says things on standard error that are no news: they go to a log."""
+    """Trains in a process of its own."""
     from fraudstream.model.train import train
 
-    settings.logs.mkdir(parents=True, exist_ok=True)
-    with (settings.logs / "training.log").open("a") as log:
-        os.dup2(log.fileno(), sys.stderr.fileno())
     train(settings, tolerate=tolerate)
 
 
 def prepare(settings: Settings, *, data: bool = True, model: bool = False) -> None:
     """Make what a notebook misses ("open and run all" works in a fresh clone); errors are one line from here on."""
     _errors_in_one_line()
+    writable(settings.output_dir)
     _logs_go_to(settings.logs / "notebooks.log")
     if data:
         ensure_data(settings)

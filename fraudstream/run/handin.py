@@ -1,4 +1,4 @@
-"""The executed notebooks as they are handed in: without traces of this machine, as HTML too, with chart and summary."""
+"""The executed notebooks for the hand-in: without paths of this machine, also as HTML, with chart and summary."""
 
 import base64
 import html
@@ -26,10 +26,10 @@ td + td {{ text-align: right; }} img {{ width: 100%; }} h1 {{ font-size: 24px; }
 </style>
 <h1>Live fraud prediction: what the run did</h1>
 <p>{sentence}</p>
-<h2>Successful transactions of each batch (Task 3)</h2><img alt="chart" src="data:image/png;base64,{chart}">
+<h2>Successful transactions per batch (Task 3)</h2><img alt="chart" src="data:image/png;base64,{chart}">
 <h2>Reconciliation (Task 2)</h2><table>{rows}</table>
-<p>sent = predicted + late + unmatched + quarantined + unread + lost. Precision and recall: against the truth about the
-stream, which the model has not seen.</p></html>
+<p>sent = predicted + late + unmatched + quarantined + unread + lost. Precision and recall are
+computed from the true labels, which the model has not seen.</p></html>
 """
 
 

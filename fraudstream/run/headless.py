@@ -2,17 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from fraudstream.data.check import require_files
@@ -24,9 +23,11 @@ from fraudstream.run.lock import hold_output_folder
 from fraudstream.run.reconcile import Reconciliation, reconcile
 from fraudstream.run.reset import reset
 from fraudstream.run.shortfall import shortfall
+from fraudstream.run.watch import WatchedClient, Watcher
 from fraudstream.runtime.java import java
 from fraudstream.schemas import OPTIONAL_FILES, PREDICTIONS, STATIC_FILES, STREAM_FILES
 from fraudstream.settings import PROJECT, Settings
+from fraudstream.storage import AnyPath, writable
 
 NOTEBOOKS = {
     "Task 1": PROJECT / "A2B-Task1_producer.ipynb",
@@ -34,58 +35,9 @@ NOTEBOOKS = {
     "Task 3": PROJECT / "A2B-Task3_consumer.ipynb",
 }
 DEFAULT_BATCHES = 120
-# tables, schemas and messages that a notebook prints are for its reader, not for who watches the run
-NO_NEWS = (" ", "\t", "|", "+", "[", "{", "-RECORD", "root", "only showing")
 IDLE_S = 15
-ONCE_MORE = "{} ended before Task 1 did: running it again, it continues."
+ONCE_MORE = "{} ended before Task 1 did: running it again; it continues."
 LOOK_AT_BROKER_EVERY_S = 1
-
-
-@dataclass
-class Watcher:
-    """Shows how far each notebook is: a moving line each on a terminal, elsewhere what the notebooks print."""
-
-    console: Console
-    progress: Progress
-
-    def add(self, name: str, cells: int) -> TaskID:
-        return self.progress.add_task(name, total=cells, said="waiting for its turn")
-
-    def reached(self, task: TaskID, cell: int) -> None:
-        self.progress.update(task, completed=cell)
-
-    def said(self, name: str, task: TaskID, text: str) -> None:
-        lines = [line for line in text.splitlines() if line.strip() and not line.startswith(NO_NEWS)]
-        for line in lines if not self.console.is_terminal else ():
-            self.console.print(f"{name}: {line}", highlight=False, markup=False, soft_wrap=True)
-        for line in lines[-1:]:
-            self.progress.update(task, said=line[:110])
-
-
-class WatchedClient(NotebookClient):
-    """A notebook client that passes on what the cells print."""
-
-    on_text: Callable[[str], None] = staticmethod(lambda text: None)
-
-    @asynccontextmanager
-    async def async_setup_kernel(self, **kwargs: Any) -> AsyncIterator[None]:
-        """As in the base class, but signals are left alone: Ctrl-C cancels all notebooks, and each ends its kernel."""
-        self.km = self.create_kernel_manager()
-        try:
-            await self.async_start_new_kernel(**kwargs)
-            await self.async_start_new_kernel_client()
-            yield
-        finally:
-            if self.km is not None:
-                await self._async_cleanup_kernel()
-
-    def process_message(self, msg, cell, cell_index):
-        if msg["msg_type"] == "stream" and msg["content"]["name"] == "stdout":
-            self.on_text(msg["content"]["text"])
-        if msg["msg_type"] == "update_display_data" and "text/html" not in msg["content"]["data"]:
-            newest = msg["content"]["data"].get("text/plain", "").splitlines()[-1:]
-            self.on_text("".join(newest))
-        return super().process_message(msg, cell, cell_index)
 
 
 def run(
@@ -111,6 +63,7 @@ def run(
 
 def _run(settings: Settings, empty_topics: bool, wait_s: float, console: Console, tolerate: bool) -> Reconciliation:
     java()
+    writable(settings.output_dir)
     settings.predictions.exists()  # storage that cannot be reached is an error now, not after the training
     ensure_data(settings)
     _check_files_and_model(settings, console, tolerate)
@@ -121,7 +74,7 @@ def _run(settings: Settings, empty_topics: bool, wait_s: float, console: Console
         with _progress(console) as progress:
             asyncio.run(_run_all(settings, watcher := Watcher(console, progress)))
             summary = reconcile(settings, client_options(settings))
-            if summary.unread:  # a pause of Task 1, while Kafka was away, can look like the end
+            if summary.unread:  # a pause of Task 1 while Kafka is away can look like the end
                 console.print(ONCE_MORE.format("Task 2"))
                 asyncio.run(_run_one("Task 2", settings, watcher))
                 summary = reconcile(settings, client_options(settings))
@@ -130,7 +83,29 @@ def _run(settings: Settings, empty_topics: bool, wait_s: float, console: Console
     console.print(_table(summary))
     if said:
         console.print(f"{said}.", highlight=False, soft_wrap=True)
+    for name, path in results(settings):
+        console.print(f"{name}: {path}", highlight=False, markup=False, soft_wrap=True)
     return summary
+
+
+def results(settings: Settings) -> list[tuple[str, AnyPath]]:
+    """What a run has left: (name, path), shown from the current folder where it is below that."""
+    output = settings.output_dir
+    places = {
+        "Predictions": settings.predictions,
+        "Reports": settings.reports,
+        "Quarantine": settings.quarantine,
+        "Summary": output / "summary.json",
+        "Chart": output / "successful_transactions.png",
+        "Notebooks": settings.notebooks,
+        "Logs": settings.logs,
+    }
+    return [(name, _from_here(path)) for name, path in places.items() if path.exists()]
+
+
+def _from_here(path: AnyPath) -> AnyPath:
+    here = Path.cwd()
+    return path.relative_to(here) if isinstance(path, Path) and path.is_relative_to(here) else path
 
 
 def _check_files_and_model(settings: Settings, console: Console, tolerate: bool) -> None:
@@ -146,7 +121,7 @@ def _check_files_and_model(settings: Settings, console: Console, tolerate: bool)
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of a kernel that shall find these settings."""
+    """The environment of a kernel with these settings."""
     return {**os.environ, **settings.as_environment()}
 
 
@@ -228,7 +203,7 @@ async def _run_one(name: str, settings: Settings, watcher: Watcher) -> None:
     )
     client.on_text = lambda text: watcher.said(name, task, text)
     try:
-        # what Java says on standard error is no news; errors of the cells come as such
+        # Java's standard error is no news; errors of the cells arrive as messages
         settings.logs.mkdir(parents=True, exist_ok=True)
         with (settings.logs / "kernels.log").open("a") as log:
             await client.async_execute(env=environment(settings), stderr=log)

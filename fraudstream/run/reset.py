@@ -6,15 +6,17 @@ from fraudstream.errors import BrokerError, Note
 from fraudstream.kafka.client import bootstrap, client_options, end_offsets, ensure_topics, recreate_topics
 from fraudstream.runtime.folders import writing_to
 from fraudstream.schemas import TOPICS
-from fraudstream.settings import Settings
+from fraudstream.settings import MELBOURNE, Settings
 from fraudstream.storage import AnyPath
+from fraudstream.stream.sink import query_file
 
 
 def replay_outputs(settings: Settings) -> list[AnyPath]:
     """Paths of everything that belongs to one replay: results and checkpoints, which are only valid together."""
     names = ("successful_transactions.png", "summary.json")
     folders = (settings.predictions, settings.checkpoints, settings.quarantine, settings.notebooks)
-    return [*folders, settings.reports, *(settings.output_dir / name for name in names)]
+    reports = [settings.reports.with_name(f"{settings.reports.name}{end}") for end in ("", "-wal", "-shm")]
+    return [*folders, query_file(settings.predictions), *reports, *(settings.output_dir / name for name in names)]
 
 
 def reset(settings: Settings, *, empty_topics: bool = False, wait_s: float = 60, note: Note = print) -> str:
@@ -35,7 +37,7 @@ def reset(settings: Settings, *, empty_topics: bool = False, wait_s: float = 60,
             "To delete these messages and start afresh, add the option --empty-topics."
         )
     left = [path for path in replay_outputs(settings) if path.exists()]
-    time = f"{datetime.now():%Y-%m-%dT%H%M%S}"
+    time = f"{datetime.now(MELBOURNE):%Y-%m-%dT%H%M%S}"
     for path in left:
         earlier = path.parent / "earlier" / time
         with writing_to(settings.output_dir):

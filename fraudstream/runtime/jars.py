@@ -9,6 +9,7 @@ written. From then on no network is needed. After a change of ``ROOTS``, write t
 
 import hashlib
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -20,11 +21,13 @@ from time import monotonic
 
 from filelock import FileLock
 
-from fraudstream.errors import Note, RuntimeMissingError
+from fraudstream.errors import Note, RuntimeMissingError, SettingsError
 from fraudstream.runtime.java import java
 
 LOCK_FILE = Path(__file__).with_name("jars.lock")
 DOWNLOAD_LIMIT_S = 900
+# what a folder's name must not have: it separates the parts of a class path, and Ivy takes it for a slash
+UNUSABLE = {os.pathsep, "/\\".replace(os.sep, "")}
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,15 @@ def jars(set_name: str, folder: Path, note: Note = print, repository: str = "") 
 
     Safe to call from several processes at once. Later calls only look for every name and size: no Java, no network.
     The repository is Ivy's own default, the public Maven one; another can be given by its address.
-    Raises RuntimeMissingError when Java is missing, the download fails, or a checksum does not fit.
+    Raises RuntimeMissingError when Java is missing, the download fails, or a checksum does not fit; SettingsError for a
+    folder that Java cannot have on its class path.
     """
+    unusable = sorted(UNUSABLE.intersection(str(folder)))
+    if unusable:
+        raise SettingsError(
+            f"FRAUDSTREAM_JARS_DIR={folder}: Java cannot use jars in a folder whose name contains "
+            f"{' '.join(unusable)}. Choose another folder."
+        )
     pinned = locked(set_name)
     target = folder / set_name
     if not _complete(target, pinned):

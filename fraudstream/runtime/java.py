@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,6 +30,23 @@ def java() -> Path:
     Raises RuntimeMissingError when there is none, it is older than 17, or lacks the module that Spark needs.
     """
     return _checked(_candidate())
+
+
+@contextmanager
+def java_output_to(log: Path) -> Iterator[None]:
+    """While entered, a Java that is started writes its standard error to the file ``log``, for as long as it lives.
+
+    It warns about things that no user can change. This process's own standard error is as before afterwards.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    before = os.dup(2)
+    try:
+        with log.open("a") as file:
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def _candidate() -> Path:
@@ -53,7 +72,7 @@ def _checked(program: Path) -> Path:
     if int(version.group(1)) < OLDEST:
         raise RuntimeMissingError(f"{program} is Java {version.group(1)}, too old. {REMEDY}")
     if NEEDED_MODULE not in _ask(program, "--list-modules"):
-        raise RuntimeMissingError(f"{program} is cut down: its module {NEEDED_MODULE} is missing. {REMEDY}")
+        raise RuntimeMissingError(f"{program} lacks module {NEEDED_MODULE}. {REMEDY}")
     return program
 
 

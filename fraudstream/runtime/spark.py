@@ -1,11 +1,15 @@
-"""What every Spark session of the project needs beside what requirement 2.1 names: jars, log file, measured options."""
+"""What each Spark session of the project needs besides requirement 2.1: jars, Python, log file, measured options."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from fraudstream.errors import Note, SettingsError
 from fraudstream.runtime.jars import jars
 from fraudstream.runtime.java import java
 from fraudstream.settings import Settings
+from fraudstream.spark_environment import use_own_spark
+from fraudstream.storage import writable
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
 
@@ -45,6 +49,7 @@ LOCAL_CHECKPOINTS = {
 
 # A cluster works on the partitions of a step at once, so a step has as many as there are cores (2.1: four). Executors
 # know the file system's class by the path at which the driver has it: every node sees the project folder, or its image.
+CLUSTER_PYTHON = "python3"
 CLUSTER_OPTIONS = {
     "spark.cores.max": "4",
     "spark.sql.shuffle.partitions": "4",
@@ -52,40 +57,80 @@ CLUSTER_OPTIONS = {
 }
 
 
+# Spark reads the jars of a cluster's executors as patterns and URIs, separated by commas
+NOT_ON_A_CLUSTER = frozenset("#%,[]{}*?\\")
+
+
 def is_local(settings: Settings) -> bool:
     """Whether Spark runs in the notebook's own process and not on a cluster."""
     return settings.spark_master.startswith("local")
 
 
-def engine_options(settings: Settings, more: dict[str, str] = STREAM_OPTIONS) -> list[tuple[str, str]]:
+def engine_options(
+    settings: Settings, more: dict[str, str] = STREAM_OPTIONS, note: Note = print
+) -> list[tuple[str, str]]:
     """Options for SparkConf.setAll: jars, log file, memory, ports, and ``more``: what was measured to be fast.
 
-    Raises RuntimeMissingError without Java 17 or newer, or when the jars can't be had.
+    Spark's workers get this process's Python, on a cluster that of FRAUDSTREAM_WORKER_PYTHON; variables of an older
+    Spark are ignored, and ``note`` says so. Raises RuntimeMissingError without Java 17 or newer, or when the jars can't
+    be had; SettingsError for a jars folder whose name Java cannot take; OutputError when no log can be written.
     """
     java()  # a clear error before Spark's own
-    if is_local(settings):
+    local = is_local(settings)
+    use_own_spark("" if local else settings.worker_python or CLUSTER_PYTHON, note)
+    if local:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    settings.logs.mkdir(parents=True, exist_ok=True)
-    log = settings.logs / "spark.log"
-    paths = [str(jar) for jar in jars("spark", settings.jars_dir)]
-    # the file system's class is needed before spark.jars are
-    file_system = os.pathsep.join(path for path in paths if "hadoop-bare-naked" in path)
     options = {
-        "spark.jars": ",".join(paths),
-        "spark.driver.extraClassPath": file_system,
-        "spark.executor.extraClassPath": file_system,
-        # 8 MB of stack: stopping a query in the middle of a batch overflowed the default in 36 of 55 stops
-        "spark.driver.extraJavaOptions": (
-            f'-Xss8m -XX:+UseParallelGC -Dlog4j2.configurationFile={LOG4J.as_uri()} "-Dfraudstream.log={log}"'
-        ),
+        **_class_path(settings, jars("spark", settings.jars_dir, note)),
+        "spark.driver.extraJavaOptions": _java_options(writable(settings.logs) / "spark.log"),
         "spark.driver.memory": "2g",
         "spark.ui.port": "0",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
-        # Spark's own pattern, and Kafka's password, which stands in an option by this name
+        # Spark's own pattern, and Kafka's password, which is in an option of this name
         "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|sasl[.]jaas[.]config",
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     }
     here = {} if settings.storage else LOCAL_CHECKPOINTS
-    cluster = {} if is_local(settings) else CLUSTER_OPTIONS
+    cluster = {} if local else CLUSTER_OPTIONS
     return list({**options, **here, **more, **cluster}.items())
+
+
+def _class_path(settings: Settings, paths: Sequence[Path]) -> dict[str, str]:
+    """The options that bring the jars to driver and executors.
+
+    The driver has them on its class path, which takes a folder of any name. ``spark.jars``, by which a cluster's
+    executors fetch them, does not.
+    """
+    options = {"spark.driver.extraClassPath": os.pathsep.join(map(str, paths))}
+    if is_local(settings):
+        return options
+    unusable = NOT_ON_A_CLUSTER.intersection(str(settings.jars_dir))
+    if unusable:
+        raise SettingsError(
+            f"FRAUDSTREAM_JARS_DIR={settings.jars_dir}: a cluster cannot fetch jars from a folder whose name contains "
+            f"{' '.join(sorted(unusable))}. Choose another folder."
+        )
+    # the file system's class is needed before spark.jars are
+    file_system = os.pathsep.join(str(path) for path in paths if "hadoop-bare-naked" in path.name)
+    return {**options, "spark.jars": ",".join(map(str, paths)), "spark.executor.extraClassPath": file_system}
+
+
+def _java_options(log: Path) -> str:
+    """Java's command line: stack size, collector, log4j's configuration, and the log file that it names."""
+    return " ".join(
+        (
+            # 8 MB of stack: stopping a query in the middle of a batch overflowed the default in 36 of 55 stops
+            "-Xss8m -XX:+UseParallelGC",
+            _quoted(f"-Dlog4j2.configurationFile={LOG4J.as_uri()}"),
+            _quoted(f"-Dfraudstream.log={log}"),
+            # older logs are named by a pattern, in which a percent sign begins a conversion
+            _quoted(f"-Dfraudstream.log.pattern={str(log).replace('%', '%%')}"),
+        )
+    )
+
+
+def _quoted(option: str) -> str:
+    """One option of spark.driver.extraJavaOptions, which Spark splits as a shell does."""
+    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -15,7 +15,7 @@ from fraudstream.settings import MELBOURNE, Settings
 from fraudstream.storage import AnyPath
 from fraudstream.stream.lag import TopicEnds, read_offsets
 from fraudstream.stream.progress import COLUMNS, QueryProgress
-from fraudstream.stream.store import batch_file, batch_files, read_batch
+from fraudstream.stream.store import batch_file, batch_files, batch_number, read_batch
 
 RECENT_BATCHES, ALERTS = 60, 20
 HEADLINE_S = 120
@@ -168,7 +168,7 @@ class StreamMonitor:
     def _read_predictions(self) -> None:
         """Takes in the files that are new; the first time, all that there are."""
         seen = self._predicted
-        new = {int(file.parent.name.partition("=")[2]): file for file in self._new_files()}
+        new = {batch_number(file): file for file in self._new_files()}
         for _, file in sorted(new.items()):
             table = read_batch(file, STORED)
             for row in sorted(table.to_pylist(), key=lambda each: each["ts"]):
@@ -179,7 +179,7 @@ class StreamMonitor:
                 if fraud and not (before and before[1]):
                     seen.alerts.append(_alert(row))
             seen.seconds.append(file.stat().st_mtime - table["ts"].to_numpy())
-            seen.files.add(file.parent.name)
+            seen.files.add(file.name)
 
     def _new_files(self) -> list[AnyPath]:
         """The first time by listing the folder; then by number, so that a look costs the same after a day."""
@@ -189,13 +189,13 @@ class StreamMonitor:
             found = list(batch_files(folder, known=self._predicted.files))
         else:
             numbered = (batch_file(folder, number) for number in range(self._read_up_to + 1, newest + 1))
-            found = [file for file in numbered if file.parent.name not in self._predicted.files and file.exists()]
+            found = [file for file in numbered if file.name not in self._predicted.files and file.exists()]
         self._read_up_to = newest
         return found
 
     def _count_rejected(self) -> None:
         for file in batch_files(self._settings.quarantine, known=self._rejected):
-            self._rejected[file.parent.name] = read_batch(file, ["topic"]).num_rows
+            self._rejected[file.name] = read_batch(file, ["topic"]).num_rows
 
 
 def _alert(row: dict) -> tuple:

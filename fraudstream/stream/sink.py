@@ -6,15 +6,21 @@ from datetime import datetime, timezone
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from fraudstream.errors import OutputError
+from fraudstream.errors import OutputError, command
 from fraudstream.storage import AnyPath
 from fraudstream.stream.store import write_batch
 
-QUERY_FILE = "_query.json"
+# where earlier versions left the query's id; some readers stop at a file that is not parquet
+OLD_QUERY_FILE = "_query.json"
+
+
+def query_file(folder: AnyPath) -> AnyPath:
+    """Holds the id of the query that writes ``folder``; next to it, so that every reader of parquet can read it."""
+    return folder.parent / f"{folder.name}.query.json"
 
 
 def stamped(table: pa.Table) -> pa.Table:
-    """Adds predicted_at (timestamp, UTC): the time when all predictions of the micro-batch are computed."""
+    """Adds predicted_at (timestamp, UTC): now, when all predictions of the micro-batch are computed."""
     now = pa.scalar(datetime.now(timezone.utc), pa.timestamp("us", tz="UTC"))
     return table.append_column("predicted_at", pa.repeat(now, table.num_rows))
 
@@ -22,21 +28,22 @@ def stamped(table: pa.Table) -> pa.Table:
 class PredictionSink:
     """The foreachBatch function of 2.6: one directory per micro-batch, bound to the query that writes them.
 
-    Spark calls it at least once per micro-batch, and again after a failure: a second call for a batch that was written
-    changes nothing. An error here stops the query, and the next start computes the batch again.
+    Spark calls it once per micro-batch, and again after a failure: the second call for a batch that was written changes
+    nothing. An error here stops the query with that error, and the batch is computed again at the next start.
     """
 
     def __init__(self, folder: AnyPath, checkpoint: AnyPath) -> None:
         """Raises OutputError if ``folder`` and ``checkpoint`` do not belong together.
 
-        A new checkpoint numbers its batches from 0 again, and would take an older query's directories for its own.
+        A new checkpoint counts its batches from 0 again, and would take an older query's directories for its own.
         """
         self.folder, self.checkpoint = folder, checkpoint
         self._bound = False
-        query, writer = _query_id(checkpoint / "metadata", "id"), _query_id(folder / QUERY_FILE, "query_id")
+        query = _query_id(checkpoint / "metadata", "id")
+        writer = _query_id(query_file(folder), "query_id") or _query_id(folder / OLD_QUERY_FILE, "query_id")
         batches = next(folder.glob("batch_id=*"), None)
         commits = next((checkpoint / "commits").glob("[0-9]*"), None)
-        remedy = "Start over with: python -m fraudstream reset (it moves both to earlier/)."
+        remedy = f"Start over with: {command('reset')} (it moves both to earlier/)."
         if query is None and (batches or writer):
             raise OutputError(f"{folder} holds predictions, but their checkpoint {checkpoint} is gone. {remedy}")
         if query and writer != query and (writer or batches or commits):
@@ -48,16 +55,17 @@ class PredictionSink:
         write_batch(stamped(batch.toArrow()), self.folder, batch_id)
 
     def _bind(self) -> None:
-        """Writes the query's id to the folder before the first prediction; an existing one is the same."""
-        query = _query_id(self.checkpoint / "metadata", "id")
-        if not (self.folder / QUERY_FILE).exists():
+        """Leaves the query's id with its predictions before the first of them; one that is there is the same."""
+        file = query_file(self.folder)
+        if not file.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            unfinished = self.folder / f"{QUERY_FILE}.unfinished"
+            unfinished = file.parent / f".{file.name}.unfinished"
+            query = _query_id(self.checkpoint / "metadata", "id")
             unfinished.write_text(json.dumps({"query_id": query}) + "\n")
-            unfinished.rename(self.folder / QUERY_FILE)
+            unfinished.rename(file)
         self._bound = True
 
 
 def _query_id(file: AnyPath, key: str) -> str | None:
-    """The query's id from a JSON file; None without the file."""
+    """The query's id in a JSON file; None without the file."""
     return json.loads(file.read_text())[key] if file.exists() else None

@@ -1,7 +1,7 @@
 """One directory per micro-batch with one parquet file, made visible by one rename; and reading them back (2.6)."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from uuid import uuid4
 
@@ -30,21 +30,25 @@ def batch_files(folder: AnyPath, known: Collection[str] = ()) -> Iterator[AnyPat
     return (file for file in files if file.exists())
 
 
-def read_batch(file: AnyPath, columns: list[str]) -> pa.Table:
-    """Reads these columns of a micro-batch's file."""
-    return pq.read_table(pa.BufferReader(file.read_bytes()), columns=columns)
+def read_batch(file: AnyPath, columns: Sequence[str] | None = None) -> pa.Table:
+    """Reads these columns of a micro-batch's file, or all."""
+    return pq.read_table(pa.BufferReader(file.read_bytes()), columns=columns and list(columns))
+
+
+def unfinished(folder: AnyPath) -> AnyPath:
+    """Where batches of ``folder`` are written before they are published: outside, as some readers take every file."""
+    return folder.parent / f".{folder.name}.unfinished"
 
 
 def write_batch(table: pa.Table, folder: AnyPath, batch_id: int, even_if_empty: bool = False) -> bool:
     """Writes one micro-batch as one parquet file, idempotently; True if this call has published it.
 
     Idempotent: an existing file is final, so a batch that Spark runs again after a crash changes nothing. The file is
-    written in a directory with a hidden name, which readers ignore, and the directory is renamed once. (For Spark, a
-    name that begins with an underscore is hidden only if it has no equals sign.)
+    written in a directory outside of ``folder``, and the directory is renamed once.
 
-    Every writer has a hidden directory of its own. If two write the same batch at once, the rename of one of them
-    fails, because the directory exists and is not empty: it finds the other's file, which is complete, and returns
-    False. The writer that has published the batch removes what killed or slower writers have left of it.
+    Every writer has a directory of its own. If two write the same batch at once, the rename of one of them fails,
+    because the directory exists and is not empty: it finds the other's file, which is complete, and returns False. The
+    writer that has published the batch removes what killed or slower writers have left of it.
 
     On a disk and on HDFS the directory appears at once with its file. An object store has no directories: there the
     rename copies the one object, which appears last, at once and complete. So everywhere a batch is finished when its
@@ -55,8 +59,9 @@ def write_batch(table: pa.Table, folder: AnyPath, batch_id: int, even_if_empty: 
         return False
     parquet = pa.BufferOutputStream()
     pq.write_table(table, parquet, compression="snappy")
-    hidden = folder / f"_unfinished-{batch_id}-{os.getpid()}-{uuid4().hex[:8]}"
+    hidden = unfinished(folder) / f"{batch_id}-{os.getpid()}-{uuid4().hex[:8]}"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         hidden.mkdir(parents=True)
         (hidden / PART).write_bytes(parquet.getvalue())
         hidden.rename(final.parent)
@@ -66,7 +71,7 @@ def write_batch(table: pa.Table, folder: AnyPath, batch_id: int, even_if_empty: 
         _remove(hidden)
         return False
     published = not _moved_into(final.parent, hidden.name)
-    for left in folder.glob(f"_unfinished-{batch_id}-*"):
+    for left in unfinished(folder).glob(f"{batch_id}-*"):
         _remove(left)
     return published
 

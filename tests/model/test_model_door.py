@@ -1,6 +1,7 @@
 """Checks of the model's zip: what is refused before anything is unpacked or loaded, with the reason."""
 
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import zipfile
 import pytest
 from zips import ASSEMBLER, CLASSIFICATION, FEATURE, TREES, assembler, entries, indexer, small_model, write_zip
 
-from fraudstream.errors import ModelError, SettingsError
+from fraudstream.errors import ModelError, SettingsError, command
 from fraudstream.model import SavedModel
 from fraudstream.model.metadata import SPARK
 from fraudstream.schemas import OFFERED
@@ -51,7 +52,53 @@ def test_a_good_model_passes_and_nothing_is_written(path):
 
 
 def test_missing(path):
-    assert refusal(path) == "no such model. Train one (python -m fraudstream train) or set FRAUDSTREAM_MODEL."
+    assert refusal(path) == f"no such model. Train one ({command('train')}) or set FRAUDSTREAM_MODEL."
+
+
+def test_a_saved_model_s_folder_is_answered_with_the_command_that_zips_it(path, tmp_path):
+    with zipfile.ZipFile(small_model(path)) as archive:
+        archive.extractall(tmp_path / "a folder")
+    folder = tmp_path / "a folder" / "my_ML_model"
+    said = [refusal(given).removesuffix(".") for given in (folder, folder.parent)]
+    assert said[0] == said[1]
+    make = re.search(r"\((cd .*)\)", said[0])[1]
+    subprocess.run(["sh", "-c", make], check=True)
+    assert said[0] == f"a folder, not a zip. Zip it ({make}), then set FRAUDSTREAM_MODEL='{folder}.zip'"
+    assert SavedModel.open(folder.with_suffix(".zip")).signature.inputs == SavedModel.open(path).signature.inputs
+
+
+def test_a_folder_that_is_no_model(path):
+    path.mkdir()
+    assert refusal(path) == f"a folder, not a zip. {REMEDY} Then set FRAUDSTREAM_MODEL to that zip."
+
+
+TUNED = 'Save its bestModel: model.bestModel.save("my_ML_model"). Then zip that folder.'
+
+
+@pytest.mark.parametrize("kind", ["CrossValidatorModel", "TrainValidationSplitModel"])
+@pytest.mark.parametrize("root", ["my_ML_model/", ""])
+def test_a_tuned_model_is_named_with_the_way_to_save_its_best(path, kind, root):
+    tuned = {f"{root}metadata/part-00000": json.dumps({"class": f"org.apache.spark.ml.tuning.{kind}"})}
+    contents = {**tuned, **entries(ASSEMBLER, TREES, root=f"{root}bestModel/")}
+    assert refusal(path, contents) == f"holds a {kind}, not a PipelineModel. {TUNED}"
+
+
+def test_a_classifier_without_its_stages_is_named(path):
+    contents = {"my_ML_model/metadata/part-00000": json.dumps(TREES), "my_ML_model/data/part-00000.parquet": b""}
+    assert refusal(path, contents) == (
+        "holds a GBTClassificationModel, not a PipelineModel. Save it together with the stages that prepare its "
+        "columns: what Pipeline.fit returned."
+    )
+
+
+def test_a_model_that_found_no_fraud_in_training_says_so(path):
+    saved = SavedModel.open(small_model(path))
+    metrics = {"sha256": saved.sha256, "saved": "one", "models": {"one": {"recall": 0.0}}}
+    (path.parent / "metrics.json").write_text(json.dumps(metrics))
+    warning = "Warning: in training this model found no fraud at all (recall 0). Train it on more data."
+    assert warning in saved.match(OFFERED).notes()
+    (path.parent / "metrics.json").write_text(json.dumps({**metrics, "sha256": "another zip's"}))
+    assert warning not in saved.match(OFFERED).notes()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK no zip", b"\x1f\x8b a gzip"])

@@ -2,8 +2,9 @@
 
 import pytest
 from pyspark.ml import Pipeline
-from pyspark.ml.classification import LogisticRegression
-from pyspark.ml.feature import Imputer, OneHotEncoder, VectorAssembler
+from pyspark.ml.classification import GBTClassifier, LogisticRegression
+from pyspark.ml.clustering import KMeans
+from pyspark.ml.feature import HashingTF, Imputer, OneHotEncoder, StringIndexer, Tokenizer, VectorAssembler
 from pyspark.sql import functions as F
 from students import at_the_door, labelled_past, own_probabilities, predicted, saved, students_pipeline, students_rows
 from zips import TREES, assembler, entries, indexer, write_zip
@@ -11,7 +12,7 @@ from zips import TREES, assembler, entries, indexer, write_zip
 from fraudstream.errors import ModelError
 from fraudstream.features import FEATURES, TRANSACTION_COLUMNS
 from fraudstream.model import SavedModel
-from fraudstream.model.columns import try_out, with_model_columns
+from fraudstream.model.columns import IMPUTED, try_out, with_model_columns
 from fraudstream.schemas import OFFERED
 
 UNKNOWN = {"payment_method": "Kredivo", "gender": None, "age": None, "total_amount": float("nan"), "clear_payment": 7}
@@ -115,7 +116,7 @@ def test_a_value_finds_its_label_however_training_wrote_it(features, tmp_path, c
     path = write_zip(tmp_path / "m.zip", entries(indexer(column, *labels), assembler(f"{column}_idx"), TREES))
     matched = SavedModel.open(path).match(OFFERED)
     rows = with_model_columns(with_values(features.limit(1), {column: value}), matched)
-    assert rows.select(column, "imputed").collect() == [(given, [])]
+    assert rows.select(column, IMPUTED).collect() == [(given, [])]
 
 
 def test_a_number_before_an_imputer_is_left_to_it_and_an_encoder_of_numbers_is_filled(past, features, tmp_path):
@@ -149,6 +150,68 @@ def test_an_indexer_switched_to_keep_after_training_fails_the_trial(past, featur
     door = at_the_door(saved(fitted, tmp_path / "switched.zip"), tmp_path)
     with pytest.raises(ModelError, match="the model cannot predict the stream's rows: "):
         try_out(door.scoring, door.matched, features)
+
+
+@pytest.fixture(scope="module")
+def labelled(past):
+    """The past with label (double)."""
+    return past.withColumn("label", (F.col("is_fraud") == "True").cast("double"))
+
+
+NUMBERS = ["l1_ratio", "l2_count", "total_amount"]
+
+
+def by_cluster():
+    return [
+        VectorAssembler(inputCols=NUMBERS, outputCol="numbers"),
+        KMeans(featuresCol="numbers", predictionCol="cluster", k=3, seed=1),
+        VectorAssembler(inputCols=["numbers", "cluster"], outputCol="features"),
+        LogisticRegression(maxIter=5),
+    ]
+
+
+def by_first_classifier():
+    """The first classifier's outputs are called like the last one's, and another stage's like columns of ours."""
+    return [
+        VectorAssembler(inputCols=NUMBERS, outputCol="row"),
+        LogisticRegression(featuresCol="row", maxIter=5),
+        StringIndexer(inputCol="gender", outputCol="imputed", handleInvalid="keep"),
+        VectorAssembler(inputCols=["row", "probability", "imputed"], outputCol="features"),
+        GBTClassifier(maxIter=2, maxDepth=2, predictionCol="p", seed=1)
+        .setProbabilityCol("second")
+        .setRawPredictionCol("raw"),
+    ]
+
+
+def by_words():
+    return [
+        Tokenizer(inputCol="promo_code", outputCol="words"),
+        HashingTF(inputCol="words", outputCol="hashed", numFeatures=16),
+        VectorAssembler(inputCols=["hashed", "l1_ratio"], outputCol="features"),
+        LogisticRegression(maxIter=5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stages", "probability"),
+    [(by_cluster, "probability"), (by_first_classifier, "second"), (by_words, "probability")],
+    ids=["clusters", "first classifier", "words"],
+)
+def test_a_model_within_the_pipeline_and_any_names_of_columns(labelled, features, tmp_path, stages, probability):
+    door = at_the_door(saved(Pipeline(stages=stages()).fit(labelled), tmp_path / "m.zip"), tmp_path)
+    try_out(door.scoring, door.matched, features)
+    own = door.loaded.transform(features).select("transaction_id", probability)
+    rows = predicted(door, features)
+    assert probabilities(rows) == dict(own.collect())
+    assert {tuple(row.imputed) for row in rows.values()} == {()}
+
+
+def test_a_missing_text_is_an_empty_one_to_a_tokenizer(labelled, features, tmp_path):
+    door = at_the_door(saved(Pipeline(stages=by_words()).fit(labelled), tmp_path / "m.zip"), tmp_path)
+    rows = predicted(door, with_values(features, {"promo_code": None}))
+    empty = door.loaded.transform(with_values(features, {"promo_code": ""})).select("transaction_id", "probability")
+    assert probabilities(rows) == dict(empty.collect())
+    assert {tuple(row.imputed) for row in rows.values()} == {("promo_code",)}
 
 
 def test_our_own_model_gets_its_columns_as_they_are(spark, features, model_dir, tmp_path):

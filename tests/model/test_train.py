@@ -1,8 +1,13 @@
 """The training: content of the zip, evaluation, split by time; the trained model predicts any row."""
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import zipfile
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pyspark.ml import PipelineModel
@@ -11,7 +16,7 @@ from pyspark.sql import functions as F
 from shop import customer, event, fraud, transaction, write_csv
 
 from fraudstream.data.frames import read_csv
-from fraudstream.errors import DataError
+from fraudstream.errors import DataError, ModelError
 from fraudstream.model import FOLDER, SavedModel, pack, sha256
 from fraudstream.model.train.evaluate import PLOTS, evaluate, write_evaluation
 from fraudstream.model.train.fit import (
@@ -20,9 +25,12 @@ from fraudstream.model.train.fit import (
     columns_with_values,
     labelled_examples,
     pipeline,
+    save,
     split_by_time,
 )
 from fraudstream.schemas import OFFERED
+from fraudstream.settings import PROJECT
+from fraudstream.storage import hadoop_glob
 
 PNG = b"\x89PNG\r\n"
 NOON = "2024-01-01 12:00:00.000"
@@ -38,7 +46,7 @@ def fitted(spark, model_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unpacked")
     with zipfile.ZipFile(model_dir / "my_ML_model.zip") as archive:
         archive.extractall(folder)
-    return PipelineModel.load((folder / "my_ML_model").as_uri())
+    return PipelineModel.load(hadoop_glob(folder / "my_ML_model"))
 
 
 def test_metrics_name_the_saved_model_and_the_figures_of_both(metrics, model_dir):
@@ -68,6 +76,49 @@ def test_the_last_fifth_of_the_time_is_what_judges(metrics, spark, shop_dir):
     for model in metrics["models"].values():
         assert model["tp"] + model["fn"] == sum(row.transaction_id in frauds for row in recent) > 0
         assert model["tp"] + model["fn"] + model["fp"] + model["tn"] == len(recent)
+
+
+def test_the_model_is_saved_in_a_temporary_folder_of_any_name(fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "Büro [1], #2 100%20"))
+    Path(tempfile.tempdir).mkdir()
+    save(fitted, tmp_path / "models" / "my_ML_model.zip")
+    assert len(SavedModel.open(tmp_path / "models" / "my_ML_model.zip").signature.stages) == len(fitted.stages)
+    assert list(Path(tempfile.tempdir).iterdir()) == []
+
+
+def test_a_bad_model_never_replaces_a_good_one(fitted, tmp_path, monkeypatch):
+    target = tmp_path / "my_ML_model.zip"
+    target.write_bytes(b"a good one")
+    monkeypatch.setattr("fraudstream.model.train.fit.hadoop_path", lambda path: f"{path.as_uri()}%20stray")
+    with pytest.raises(ModelError, match=f"^{target}: no my_ML_model/metadata and my_ML_model/stages in it "):
+        save(fitted, target)
+    monkeypatch.undo()
+    monkeypatch.setattr("fraudstream.model.train.fit.OFFERED", {"age": "int"})
+    with pytest.raises(ModelError, match="the model needs columns that the stream does not have: time_of_day, "):
+        save(fitted, target)
+    assert ([path.name for path in tmp_path.iterdir()], target.read_bytes()) == ([target.name], b"a good one")
+
+
+NO_SPARK = """
+from fraudstream.errors import RuntimeMissingError
+from fraudstream.model.train import fit
+from fraudstream.settings import load_settings
+
+fit.engine_options = lambda settings, more: [("spark.driver.extraJavaOptions", "-Xss1nonsense")]
+try:
+    fit._session(load_settings())
+except RuntimeMissingError as error:
+    print(error)
+"""
+
+
+def test_a_spark_that_does_not_start_is_one_line_and_java_s_reason_is_in_a_log(settings):
+    environment = {**os.environ, "FRAUDSTREAM_OUTPUT_DIR": str(settings.output_dir)}
+    command = [sys.executable, "-c", NO_SPARK]
+    ended = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
+    log = settings.logs / "training.log"
+    assert (ended.stdout, ended.stderr) == (f"Spark does not start: the last lines of {log} say why.\n", "")
+    assert "Invalid thread stack size" in log.read_text()
 
 
 def test_plots_are_pictures(model_dir):

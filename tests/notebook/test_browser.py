@@ -194,7 +194,7 @@ def first_batch(person):
 
 def test_restarted_each_notebook_goes_on_where_it_was(person, own):
     def micro_batches():
-        return len(list(own.predictions.glob("batch_id=*")))
+        return len(list(own.predictions.glob("batch-*.parquet")))
 
     before = micro_batches()
     for notebook in (TASK_2, TASK_3, TASK_1):

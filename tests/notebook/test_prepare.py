@@ -27,8 +27,8 @@ def test_settings_table_of_a_notebook_has_only_what_it_uses(settings):
 
 
 def test_settings_table_escapes_what_html_would_read():
-    table = settings_table(load_settings(spark_master="<b>local</b>"))
-    assert "&lt;b&gt;local&lt;/b&gt;" in table._repr_html_()
+    table = settings_table(load_settings(aliases="<b>theirs</b>=age"))
+    assert "&lt;b&gt;theirs&lt;/b&gt;=age" in table._repr_html_()
 
 
 def test_a_project_without_data_makes_its_own(tmp_path, monkeypatch, capsys):

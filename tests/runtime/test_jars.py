@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fraudstream.errors import RuntimeMissingError
+from fraudstream.errors import RuntimeMissingError, SettingsError
 from fraudstream.runtime.jars import ROOTS, jars, locked
 from fraudstream.settings import PROJECT
 
@@ -54,6 +54,26 @@ def test_a_set_is_downloaded_once_and_then_needs_neither_java_nor_network(tmp_pa
     assert again == first and all(path.is_file() for path in first)
     assert len(notes) == 2 and notes[0].startswith("Downloading 5 jars (10 MB, only once)")
     assert names(tmp_path / "jars") == ["spark", "spark.lock"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["My Büro", "[S2] jars", "a#b 100%20", "a,b", "{a}", "a*b", "a?b", "${x} $HOME", "it's", 'a"b', "(a)"],
+)
+def test_a_set_is_downloaded_to_a_folder_of_any_name(tmp_path, address, name):
+    paths = jars("spark", tmp_path / name, lambda note: None, address)
+    assert [path.is_file() for path in paths] == [True] * 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "repository"])
+
+
+@pytest.mark.parametrize("sign", [":", "\\"])
+def test_a_folder_that_java_cannot_take_is_refused(tmp_path, sign):
+    with pytest.raises(SettingsError) as caught:
+        jars("spark", tmp_path / f"a{sign}b")
+    assert str(caught.value) == (
+        f"FRAUDSTREAM_JARS_DIR={tmp_path}/a{sign}b: Java cannot use jars in a folder whose name contains {sign}. "
+        "Choose another folder."
+    )
 
 
 def test_three_processes_at_once_download_one_time(tmp_path, address):

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fraudstream.errors import OutputError
-from fraudstream.stream.sink import PredictionSink
+from fraudstream.stream.sink import PredictionSink, query_file
 from fraudstream.stream.store import batch_file, read_batch, write_batch
 
 
@@ -117,7 +117,7 @@ def test_the_query_that_wrote_them_goes_on(spark, folder, checkpoint):
     PredictionSink(folder, checkpoint)(batch, 0)
     (checkpoint / "commits" / "0").write_text("v1\n{}")
     PredictionSink(folder, checkpoint)(batch, 1)
-    assert json.loads((folder / "_query.json").read_text()) == {"query_id": "q1"}
+    assert json.loads(query_file(folder).read_text()) == {"query_id": "q1"}
     assert ids(spark, folder) == [("0", 0), ("0", 1)]
 
 
@@ -155,6 +155,6 @@ def test_a_checkpoint_whose_predictions_are_gone_is_refused(folder, checkpoint):
 
 def test_predictions_of_another_query_are_refused(folder, checkpoint):
     write_batch(rows("t1"), folder, 0)
-    (folder / "_query.json").write_text('{"query_id": "q0"}')
+    query_file(folder).write_text('{"query_id": "q0"}')
     expected = f"{folder} does not hold the predictions of the query of {checkpoint}. {REMEDY}"
     assert refusal(folder, checkpoint) == expected

@@ -19,8 +19,8 @@ from sklearn.metrics import (
 )
 
 from fraudstream.model import sha256
+from fraudstream.model.saved import METRICS
 
-METRICS = "metrics.json"
 PLOTS = ("roc.png", "precision_recall.png", "confusion_matrices.png", "feature_importance.png")
 EVALUATION_FILES = (METRICS, *PLOTS)
 
@@ -96,7 +96,7 @@ def _importance(fitted: PipelineModel, scored: DataFrame) -> dict[str, float]:
 
 
 def write_evaluation(scores: dict[str, Evaluation], best: str, model_zip: Path) -> None:
-    """Writes EVALUATION_FILES to the zip's folder; metrics.json has the zip's SHA-256, which binds it to that model."""
+    """Writes EVALUATION_FILES next to the zip; metrics.json holds the zip's SHA-256, so it names the model it is of."""
     folder = model_zip.parent
     figures = {name: score.figures() for name, score in scores.items()}
     metrics = {"saved": best, "sha256": sha256(model_zip), "models": figures}

@@ -1,10 +1,12 @@
 """Fits a random forest and gradient-boosted trees on the past, compares them on its last fifth, saves the better."""
 
 import tempfile
+import zipfile
 from collections.abc import Collection
 from pathlib import Path
 
 from pyspark import SparkConf
+from pyspark.errors import PySparkRuntimeError
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import GBTClassifier, RandomForestClassifier
 from pyspark.ml.feature import Imputer, OneHotEncoder, StringIndexer, VectorAssembler
@@ -13,13 +15,15 @@ from pyspark.sql import functions as F
 
 from fraudstream.data.check import require_files
 from fraudstream.data.frames import read_browsing, read_csv, read_labels, read_profiles
-from fraudstream.errors import DataError, Note
+from fraudstream.errors import DataError, Note, RuntimeMissingError
 from fraudstream.features import DEFAULTS, FeatureOptions, batch_features
-from fraudstream.model import FOLDER, pack
+from fraudstream.model import FOLDER, SavedModel, pack
 from fraudstream.model.train.evaluate import Evaluation, evaluate, write_evaluation
+from fraudstream.runtime.java import java_output_to
 from fraudstream.runtime.spark import engine_options, is_local
-from fraudstream.schemas import PAST_FILES
+from fraudstream.schemas import OFFERED, PAST_FILES
 from fraudstream.settings import Settings
+from fraudstream.storage import hadoop_glob, hadoop_path, writable
 
 CATEGORIES = ("time_of_day", "gender", "payment_method", "payment_status")
 NUMBERS = (
@@ -57,11 +61,13 @@ def train(settings: Settings, model_zip: Path | None = None, note: Note = print,
     """Trains on ``settings.data_dir``; returns the path of the zip (default: ``settings.model``).
 
     Writes metrics.json and the plots to the zip's folder. ``tolerate``: also with files in which more than one in a
-    hundred values cannot be used. Raises DataError for missing or unusable files.
+    hundred values cannot be used. Raises DataError for missing or unusable files, OutputError when the zip's folder
+    cannot be written.
     """
     target = model_zip or settings.model
     for text in require_files(settings.data_dir, PAST_FILES, tolerate=tolerate):  # before Spark takes its time to start
         note(text)
+    writable(target.parent)
     spark = _session(settings)
     try:
         examples = labelled_examples(spark, settings.data_dir, FeatureOptions.of(settings)).cache()
@@ -79,18 +85,37 @@ def train(settings: Settings, model_zip: Path | None = None, note: Note = print,
             scores[name] = evaluate(name, fitted[name], recent)
             note(str(scores[name]))
         best = max(scores, key=lambda name: scores[name].area_under_pr or 0)
-        with tempfile.TemporaryDirectory() as folder:
-            saved = Path(folder) / FOLDER
-            fitted[best].write().save(saved.as_uri())
-            pack(saved, target)
+        save(fitted[best], target)
         write_evaluation(scores, best, target)
         why = "the larger area under the precision-recall curve"
         if scores[best].area_under_pr is None:
             why = "the two cannot be compared, because the held-out transactions are all of one class"
         note(f"Saved {best.replace('_', ' ')} as {target}: {why}.")
+        if scores[best].recall == 0:
+            note(f"Warning: this model found none of the {scores[best].fn:,} frauds that it was judged on (recall 0).")
         return target
     finally:
         spark.stop()
+
+
+def save(model: PipelineModel, target: Path) -> None:
+    """Zips ``model`` as ``target`` once the zip has been read back: unpacked, loaded, and matched with the stream.
+
+    Raises ModelError when the zip is not such a model; an older ``target`` is then untouched.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / FOLDER
+        model.write().save(hadoop_path(saved))
+        pack(saved, target, lambda zipped: _load(zipped, Path(folder) / "read_back"))
+
+
+def _load(zipped: Path, folder: Path) -> PipelineModel:
+    """The model in the zip, unpacked in ``folder``. Raises ModelError where it does not fit the stream."""
+    opened = SavedModel.open(zipped)
+    opened.match(OFFERED)
+    with zipfile.ZipFile(zipped) as archive:
+        archive.extractall(opened.fresh_folder(folder))
+    return PipelineModel.load(hadoop_glob(folder / FOLDER))
 
 
 def labelled_examples(spark: SparkSession, data_dir: Path, options: FeatureOptions = DEFAULTS) -> DataFrame:
@@ -161,4 +186,9 @@ def _session(settings: Settings) -> SparkSession:
     here = settings if is_local(settings) else settings.model_copy(update={"spark_master": "local[4]"})
     conf = SparkConf().setMaster(here.spark_master).setAppName("fraudstream training")
     conf.setAll(engine_options(here, TRAINING_OPTIONS))
-    return SparkSession.builder.config(conf=conf).getOrCreate()
+    log = here.logs / "training.log"
+    with java_output_to(log):
+        try:
+            return SparkSession.builder.config(conf=conf).getOrCreate()
+        except PySparkRuntimeError as error:
+            raise RuntimeMissingError(f"Spark does not start: the last lines of {log} say why.") from error
