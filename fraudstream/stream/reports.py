@@ -71,7 +71,10 @@ class Reports:
             return
 
         def write(file: Database) -> None:
+            new = table not in file.table_names()
             file[table].upsert_all(rows, pk=("window_start", *key))
+            if new:
+                self._create_views(file)
             self._sign(file)
 
         self._patiently(write)
