@@ -18,6 +18,7 @@ from fraudstream.schemas import (
     TRANSACTION_TOPIC,
 )
 from fraudstream.storage import AnyPath
+from fraudstream.stream.readable import END, JSON_OPTIONS, elements, is_readable_id, object_text, variant_row
 from fraudstream.stream.store import write_batch
 
 SCHEMAS = {BROWSING_TOPIC: NEW_BROWSING, TRANSACTION_TOPIC: TRANSACTION}
@@ -25,21 +26,21 @@ SCHEMAS = {BROWSING_TOPIC: NEW_BROWSING, TRANSACTION_TOPIC: TRANSACTION}
 KEYS = {BROWSING_TOPIC: BROWSING_KEYS, TRANSACTION_TOPIC: TRANSACTION_KEYS}
 # One semester's browsing file has no customer_id; the transaction carries it
 OPTIONAL = {BROWSING_TOPIC: ("customer_id",), TRANSACTION_TOPIC: ()}
+# what transactions and events are joined and counted by
+IDS = {BROWSING_TOPIC: ("session_id",), TRANSACTION_TOPIC: ("transaction_id", "session_id")}
 
-# a message is JSON as every reader understands it; product_metadata has the single quotes of the file
-STRICT = {"allowSingleQuotes": "false"}
-# of each row: its place in Kafka and in its message's list, the message, its record's time, whether it is in a list
+# of each row: its position in Kafka and in its message's list, the message, its record's time, whether it is a row
 ORIGIN = ("topic", "partition", "offset", "position", "value", "sent_at", "in_list")
-QUARANTINE_COLUMNS = ("topic", "partition", "offset", "position", "raw_value", "reason")
+QUARANTINE_COLUMNS = ("topic", "partition", "offset", "position", "raw_value", "raw_bytes", "reason")
 
 
 def in_brackets(value: str) -> Column:
-    """The message in column ``value`` (binary) as the one element of a JSON list (string); null unless it is UTF-8.
+    """The message in column ``value`` (binary), a list of rows, as the first of two such lists; null unless UTF-8.
 
-    from_json ignores what follows the first JSON value. In brackets, a second value is a second element, and anything
-    else makes the whole unreadable: one parse tells.
+    from_json ignores what follows the first JSON value. The second list, of one row with END, is there only if the
+    message was exactly one value: one parse tells.
     """
-    return _bracketed(_utf8(value))
+    return F.concat(F.lit("["), _utf8(value), F.lit(f',[{{"session_id":"{END}"}}]]'))
 
 
 def explode_messages(messages: DataFrame) -> DataFrame:
@@ -67,7 +68,8 @@ def explode_messages(messages: DataFrame) -> DataFrame:
 
 
 def _is_one_list_of_objects(lists: Column) -> Column:
-    return (F.size(lists) == 1) & ~F.exists(lists[0], F.isnull)
+    rows, end = lists[0], F.get(F.get(lists, F.lit(1)), F.lit(0))
+    return (F.size(lists) == 2) & (end.session_id == END) & ~F.exists(rows, F.isnull)
 
 
 def _rows_one_by_one(row_type: StructType) -> Column:
@@ -75,29 +77,15 @@ def _rows_one_by_one(row_type: StructType) -> Column:
     unreadable = F.struct(*(F.lit(None).cast(field.dataType).alias(field.name) for field in row_type))
 
     def row(element: Column) -> Column:
-        return F.when(element.isNotNull(), F.coalesce(F.from_json(element, row_type), unreadable))
+        parsed_row = F.from_json(object_text(element), row_type, JSON_OPTIONS)
+        return F.when(element.isNotNull(), F.coalesce(parsed_row, unreadable))
 
     no_list = F.array(F.lit(None).cast("string"))
-    return F.transform(F.coalesce(_elements("value"), no_list), row)
-
-
-def _elements(value: str) -> Column:
-    """The JSON texts of the elements of a message's list (array<string>); null for a message that is no list."""
-    text = _utf8(value)
-    return F.from_json(F.when(is_one_value(text), text), "array<string>", STRICT)
+    return F.transform(F.coalesce(elements(_utf8("value")), no_list), row)
 
 
 def _utf8(value: str) -> Column:
     return F.try_validate_utf8(F.col(value).cast("string"))
-
-
-def is_one_value(text: Column) -> Column:
-    """Whether ``text`` is one JSON value and nothing more (boolean): from_json alone ignores what follows the first."""
-    return F.size(F.from_json(_bracketed(text), "array<string>")) == 1
-
-
-def _bracketed(text: Column) -> Column:
-    return F.concat(F.lit("["), text, F.lit("]"))
 
 
 def rejection(topic: str) -> Column:
@@ -110,12 +98,15 @@ def rejection(topic: str) -> Column:
             f"ts is more than {MAX_AHEAD_S} s ahead of its Kafka record",
         ),
     ]
+    whole = variant_row(_utf8("value"), F.col("position"))
     for name, type_ in SCHEMAS[topic].items():
         text = F.col(name)
         if name not in OPTIONAL[topic]:
             reasons.append((text.isNull(), f"{name} is missing"))
         if name in KEYS[topic]:
             reasons.append((is_nothing(text, type_), f"{name} is empty"))
+        if name in IDS[topic]:
+            reasons.append((~is_readable_id(text, name, whole), f"{name} is not a JSON string or a whole number"))
         if name == "product_metadata":
             reasons.append((~readable_cart(), "product_metadata is no list of product_id, quantity and item_price"))
         elif type_ != "string":
@@ -124,10 +115,16 @@ def rejection(topic: str) -> Column:
 
 
 def readable_cart() -> Column:
-    """Whether product_metadata is a list whose items all have a product and a quantity (boolean, never null)."""
+    """Whether product_metadata is a list whose items all have a product, a quantity and a price (boolean)."""
     cart = parsed(F.col("product_metadata"), PRODUCT_METADATA)
-    complete = F.forall(cart, lambda item: item.product_id.isNotNull() & item.quantity.isNotNull())
-    return F.coalesce(complete & is_one_value(F.col("product_metadata")), F.lit(False))
+    named = ("product_id", "quantity", "item_price")
+    complete = F.forall(cart, lambda item: reduce(Column.__and__, (item[name].isNotNull() for name in named)))
+    return F.coalesce(complete & _is_one_cart(F.col("product_metadata")), F.lit(False))
+
+
+def _is_one_cart(text: Column) -> Column:
+    """Whether ``text`` is one list and nothing more; single quotes are allowed, as in the file."""
+    return F.size(F.from_json(F.concat(F.lit("["), text, F.lit("]")), "array<string>")) == 1
 
 
 def good_rows(rows: DataFrame, topic: str) -> DataFrame:
@@ -136,12 +133,17 @@ def good_rows(rows: DataFrame, topic: str) -> DataFrame:
 
 
 def quarantined(rows_by_topic: dict[str, DataFrame]) -> DataFrame:
-    """The rows of all topics that cannot be used: QUARANTINE_COLUMNS."""
-    raw_value = F.coalesce(F.get(_elements("value"), F.col("position")), F.col("value").cast("string"))
+    """The rows of all topics that cannot be used: QUARANTINE_COLUMNS.
+
+    raw_value is text for people, raw_bytes the message itself where it could not be taken apart.
+    """
+    element = F.get(elements(_utf8("value")), F.col("position"))
+    raw_value = F.coalesce(element, F.make_valid_utf8(F.col("value").cast("string")))
+    raw_bytes = F.when(element.isNull(), F.col("value"))
     rejected = [
         rows.withColumn("reason", rejection(topic))
         .where("reason is not null")
-        .withColumn("raw_value", raw_value)
+        .withColumns({"raw_value": raw_value, "raw_bytes": raw_bytes})
         .select(*QUARANTINE_COLUMNS)
         for topic, rows in rows_by_topic.items()
     ]

@@ -19,7 +19,7 @@ AMBIGUOUS = r"^([\[{\"]|-?[0-9.]+[.E]|true$|false$|-?Infinity$|NaN$)"
 END = "end of the message 5f1c"
 
 
-def in_brackets(text: Column) -> Column:
+def _in_brackets(text: Column) -> Column:
     """The message's text as the first of two elements of a list, the second END.
 
     from_json ignores what follows the first value: only a text that is exactly one value gives a list of it and END.
@@ -29,7 +29,7 @@ def in_brackets(text: Column) -> Column:
 
 def is_one_value(text: Column) -> Column:
     """Whether ``text`` is exactly one JSON value (boolean; null for null)."""
-    pair = F.from_json(in_brackets(text), "array<string>", JSON_OPTIONS)
+    pair = F.from_json(_in_brackets(text), "array<string>", JSON_OPTIONS)
     return F.coalesce((F.size(pair) == 2) & (F.get(pair, F.lit(1)) == END), F.lit(False))
 
 

@@ -147,6 +147,7 @@ class Reports:
     def _restore(self, file: Database) -> None:
         """Replaces what the file says by what the predictions say, if they differ; then this object knows the file."""
         if wrong := wrong_windows(self.path, self._predictions):
+            known = any(table in file.table_names() for table in KEYS)
             for table, rows in contributions(self._predictions).items():
                 if table == "products_by_transaction" and self._catalogue is not None:
                     rows = rows.merge(self._catalogue(), on="product_id", how="left")
@@ -154,7 +155,8 @@ class Reports:
                 records = rows.astype(object).where(rows.notna(), None).to_dict("records")
                 file[table].upsert_all(records, pk=KEYS[table])
             self._create_views(file)
-            self._note(f"{self.path.name}: {len(wrong):,} windows were missing or wrong. Rebuilt from the predictions.")
+            if known or self._revision is not None:  # and not at the first start
+                self._note(f"{self.path.name}: {len(wrong):,} windows were wrong. Rebuilt from the predictions.")
         self._sign(file)
 
     def _create_views(self, file: Database) -> None:

@@ -12,13 +12,13 @@ from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
 from fraudstream.stream.ingest import (
     ORIGIN,
     SCHEMAS,
-    STRICT,
     explode_messages,
     good_rows,
     in_brackets,
     quarantined,
     write_quarantine,
 )
+from fraudstream.stream.readable import JSON_OPTIONS
 
 TS = int(time.time())
 NOON = "2024-01-01 12:00:00.000"
@@ -42,7 +42,7 @@ def read(spark, topic, messages):
     values = [json.dumps(each).encode() if isinstance(each, list) else each for each in messages]
     records = [(value, topic, 0, offset, datetime.fromtimestamp(TS)) for offset, value in enumerate(values)]
     strings = ", ".join(f"{name}: string" for name in SCHEMAS[topic]) + ", ts: int"
-    lists = F.from_json(in_brackets("value"), f"array<array<struct<{strings}>>>", STRICT)
+    lists = F.from_json(in_brackets("value"), f"array<array<struct<{strings}>>>", JSON_OPTIONS)
     messages = spark.createDataFrame(records, SOURCE).withColumn("lists", lists)
     rows = explode_messages(messages).select("row.*", *ORIGIN)
     return good_rows(rows, topic).collect(), quarantined({topic: rows}).collect()

@@ -127,7 +127,7 @@ def test_a_query_that_was_killed_before_its_first_batch_goes_on(folder, checkpoi
     assert PredictionSink(folder, checkpoint).folder == folder
 
 
-REMEDY = "Start over with: python -m fraudstream reset (it moves both to earlier/)."
+REMEDY = "Start over with: {command('reset')} (it moves both to earlier/)."
 
 
 def refusal(folder, checkpoint):

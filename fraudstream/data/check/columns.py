@@ -92,7 +92,7 @@ def _all(usual: pa.Array) -> bool:
 
 
 def readable_carts(texts: pa.StringArray) -> np.ndarray:
-    """The rows (mask) whose product_metadata is a list of items with product and quantity, as the stream reads it."""
+    """The rows (mask) whose product_metadata is a list of items with product, quantity and price, as in the stream."""
     readable = _mask(pc.match_substring_regex(texts, _USUAL_CART))
     for place in np.flatnonzero(~readable):
         readable[place] = _is_cart(texts[int(place)].as_py())
@@ -122,14 +122,17 @@ def _mask(flags: pa.Array) -> np.ndarray:
 
 
 def _is_cart(text: str) -> bool:
-    """As Spark's from_json with single quotes allowed: items with whole, 32-bit product_id and quantity."""
+    """As Spark's from_json with single quotes allowed: items with 32-bit product_id and quantity, and a price."""
     for json_text in (text, _SINGLE_QUOTED.sub(lambda match: json.dumps(match[1]), text)):
         try:
             items = json.loads(json_text)
         except (ValueError, RecursionError):
             continue
         return isinstance(items, list) and all(
-            isinstance(item, dict) and _is_whole(item.get("product_id")) and _is_whole(item.get("quantity"))
+            isinstance(item, dict)
+            and _is_whole(item.get("product_id"))
+            and _is_whole(item.get("quantity"))
+            and type(item.get("item_price")) in (int, float)
             for item in items
         )
     return False
