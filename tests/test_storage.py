@@ -18,7 +18,7 @@ from fraudstream.settings import PROJECT, Settings, load_settings
 from fraudstream.storage import REMEDY, HadoopPath
 from fraudstream.stream.checkpoint import newest_commit
 from fraudstream.stream.monitor import StreamMonitor
-from fraudstream.stream.sink import PredictionSink
+from fraudstream.stream.sink import PredictionSink, query_file
 from fraudstream.stream.store import batch_files, read_batch, write_batch
 
 pytestmark = pytest.mark.usefixtures("spark")
@@ -136,7 +136,7 @@ def test_a_directory_without_its_file_is_no_finished_batch(shop):
 
 def test_predictions_of_another_query_are_refused(shop):
     (shop / "checkpoint" / "metadata").write_text('{"id": "q1"}')
-    (shop / "predictions" / "_query.json").write_text('{"query_id": "q0"}')
+    query_file(shop / "predictions").write_text('{"query_id": "q0"}')
     write_batch(table("t1"), shop / "predictions", 0)
     with pytest.raises(OutputError, match="does not hold the predictions of the query"):
         PredictionSink(shop / "predictions", shop / "checkpoint")
@@ -171,7 +171,7 @@ def test_a_query_goes_on_from_its_checkpoint_on_the_storage(spark, stream):
     for transaction_id in ("t1", "t2"):
         query = stream(transaction_id)
     assert newest_commit(stream.checkpoint) == 1
-    assert json.loads((stream.predictions / "_query.json").read_text()) == {"query_id": query.id}
+    assert json.loads(query_file(stream.predictions).read_text()) == {"query_id": query.id}
     seen = spark.read.schema("transaction_id string, batch_id long").parquet(str(stream.predictions))
     assert sorted(map(tuple, seen.collect())) == [("t1", 0), ("t2", 1)]
     found = newest_predictions(stream.predictions)
@@ -182,10 +182,11 @@ def test_a_query_goes_on_from_its_checkpoint_on_the_storage(spark, stream):
     assert found.seconds.between(-0.1, 60).all()
 
 
-def test_health_reads_the_storage(stream, shop):
+def test_health_reads_the_storage(settings, shop):
     write_batch(pa.table({"topic": ["transactions"] * 2}), shop / "quarantine", 7)
-    _, facts = StreamMonitor([stream("t1")], stream.predictions, shop / "quarantine").look()
-    assert (facts["predicted"], facts["quarantined"]) == ("1", "2")
+    on_storage = settings.model_copy(update={"storage": str(shop)})
+    facts = StreamMonitor(on_storage, {"bootstrap_servers": ["127.0.0.1:1"]}).refresh().facts
+    assert facts["quarantined"] == "2"
 
 
 def test_a_storage_that_cannot_be_reached_is_one_line():

@@ -124,7 +124,9 @@ def transactions(spark):
 def test_a_message_that_is_no_list_is_one_quarantined_row(transactions, name):
     raw, reason = NO_LISTS[name][1], "the message is not a JSON list of objects in UTF-8"
     place = {"topic": TRANSACTION_TOPIC, "partition": 0, "offset": list(NO_LISTS).index(name), "position": 0}
-    assert [row.asDict() for row in transactions[1][name]] == [place | {"raw_value": raw, "reason": reason}]
+    message = NO_LISTS[name][0]
+    expected = place | {"raw_value": raw, "raw_bytes": message, "reason": reason}
+    assert [row.asDict() for row in transactions[1][name]] == [expected]
 
 
 @pytest.mark.parametrize("name", BAD_TRANSACTIONS)

@@ -2,12 +2,14 @@
 
 import json
 import random
+from datetime import datetime
 
 import pytest
 from pyspark.sql import functions as F
 
 from fraudstream.data.readable import id_text, message_list, row_of, ts_of
-from fraudstream.stream.readable import JSON_OPTIONS, elements, is_readable_id, object_text, variant_row
+from fraudstream.stream.ingest import ORIGIN, explode_messages, in_brackets
+from fraudstream.stream.readable import JSON_OPTIONS, elements, is_readable_id, variant_row
 
 GOOD = '{"transaction_id": "good", "ts": 1}'
 IDS = [
@@ -86,23 +88,22 @@ def by_python(value):
 
 
 def by_spark(spark, values):
-    """The same as the stream reads them."""
-    messages = spark.createDataFrame([(number, value) for number, value in enumerate(values)], "n int, value binary")
-    text = F.try_validate_utf8(F.col("value").cast("string"))
-    row = F.from_json(object_text(F.col("element")), "transaction_id string, ts int", JSON_OPTIONS)
-    rows = messages.select("n", "value", F.posexplode_outer(elements(text)).alias("position", "element"))
-    readable = is_readable_id(F.col("row.transaction_id"), "transaction_id", variant_row(text, F.col("position")))
-    rows = rows.withColumn("row", row).select(
-        "n",
-        "position",
-        F.when(readable, F.col("row.transaction_id")).alias("id"),
-        "row.ts",
-        elements(text).alias("all"),
+    """The same as the stream reads them, by the functions that its notebook calls."""
+    records = [(value, "transactions", 0, number, datetime.now()) for number, value in enumerate(values)]
+    source = spark.createDataFrame(
+        records, "value binary, topic string, partition int, offset long, timestamp timestamp"
     )
-    found = [None] * len(values)
-    for n, position, key, ts, every in rows.collect():
-        if every is not None:
-            found[n] = [*(found[n] or []), *([] if position is None else [(position, key, ts)])]
+    strings = "session_id: string, transaction_id: string, ts: int"
+    lists = F.from_json(in_brackets("value"), f"array<array<struct<{strings}>>>", JSON_OPTIONS)
+    rows = explode_messages(source.withColumn("lists", lists)).select("row.*", *ORIGIN)
+    text = F.try_validate_utf8(F.col("value").cast("string"))
+    readable = is_readable_id(F.col("transaction_id"), "transaction_id", variant_row(text, F.col("position")))
+    found = [[] for _ in values]
+    for row in rows.withColumn("id", F.when(readable, F.col("transaction_id"))).collect():
+        found[row.offset].append((row.position, row.id, row.ts))
+    numbered = source.select("offset", elements(text).isNull().alias("no_list")).where("no_list").collect()
+    for row in numbered:
+        found[row.offset] = None
     return found
 
 

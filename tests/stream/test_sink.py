@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fraudstream.errors import OutputError
+from fraudstream.errors import OutputError, command
 from fraudstream.stream.sink import PredictionSink, query_file
-from fraudstream.stream.store import batch_file, read_batch, write_batch
+from fraudstream.stream.store import batch_file, read_batch, unfinished, write_batch
 
 
 def rows(*ids):
@@ -53,7 +53,7 @@ def test_a_half_written_batch_is_not_seen_and_is_replaced(spark, folder, monkeyp
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "rename", killed)
         write_batch(rows("lost"), folder, 1)
-    (leftover,) = set(folder.rglob("*.parquet")) - set(folder.glob("batch_id=0/*"))
+    (leftover,) = unfinished(folder).rglob("*.parquet")
     leftover.write_bytes(leftover.read_bytes()[:20])
     (leftover.parent / "part-1.parquet").touch()
     assert ids(spark, folder) == [("t1", 0)]
@@ -89,7 +89,7 @@ def test_two_writers_of_one_batch_publish_it_once_and_each_knows_who_did(folder)
     assert 20 < sum(by_first for by_first, _ in published) < RACES - 20, "the two must have raced"
     winners = [read_batch(batch_file(folder, n), ["transaction_id"])[0].to_pylist() for n in range(RACES)]
     assert winners == [["first"] if by_first else ["second"] for by_first, _ in published]
-    assert sorted(path.name for path in folder.glob("_*")) == []
+    assert list(unfinished(folder).iterdir()) == []
 
 
 def test_a_batch_is_one_file(spark, folder):
@@ -127,7 +127,7 @@ def test_a_query_that_was_killed_before_its_first_batch_goes_on(folder, checkpoi
     assert PredictionSink(folder, checkpoint).folder == folder
 
 
-REMEDY = "Start over with: {command('reset')} (it moves both to earlier/)."
+REMEDY = f"Start over with: {command('reset')} (it moves both to earlier/)."
 
 
 def refusal(folder, checkpoint):
