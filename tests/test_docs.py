@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from fraudstream.features import FEATURES
-from fraudstream.run.reconcile import Reconciliation
+from fraudstream.run.reconciliation import Reconciliation
 from fraudstream.runtime.jars import ROOTS, locked
 from fraudstream.schemas import REPORT_VIEWS, TRANSACTION
 from fraudstream.settings import PROJECT

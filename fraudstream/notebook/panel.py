@@ -26,6 +26,7 @@ class Panel:
         Panel._current = self
         self.monitor, self._every_s = monitor, every_s
         self.snapshot: Snapshot | None = None
+        self._error: BaseException | None = None
         self._outputs: list[Callable[[Snapshot], None]] = [lambda now: _show_status(status, now)]
         self._live: list[LiveOutput] = [status]
         self._stop, self._thread = threading.Event(), threading.Thread(target=self._run, daemon=True, name="panel")
@@ -64,8 +65,13 @@ class Panel:
         """Ends the thread after one last refresh; the outputs keep their last state, in the saved notebook too."""
         self._stop.set()
         self._thread.join()
+        self._raise()
         for output in self._live:
             output.freeze()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
 
     def _limit(self, idle_s: float | None, first: bool) -> float | None:
         return None if idle_s is None else idle_s * (FIRST_MESSAGE_FACTOR if first else 1)
@@ -77,6 +83,7 @@ class Panel:
         """Between two looks the kernel answers the page. Raises FraudstreamError when a query has failed."""
         try:
             while not done(self.monitor.quiet_s):
+                self._raise()
                 if self.snapshot and self.snapshot.failed:
                     raise FraudstreamError(f"{self.snapshot.detail} (details in Spark's log, see 2.1).")
                 if limit_s is not None and self.monitor.quiet_s > limit_s and not self.monitor.busy:
@@ -89,9 +96,13 @@ class Panel:
         return True
 
     def _run(self) -> None:
-        while not self._stop.wait(self._every_s if self.snapshot else 0):
+        try:
+            while not self._stop.wait(self._every_s if self.snapshot else 0):
+                self._refresh()
             self._refresh()
-        self._refresh()
+        except BaseException as error:
+            self._error = error  # raised in the cell that waits, or at the end
+            raise
 
     def _refresh(self) -> None:
         try:

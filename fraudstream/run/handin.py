@@ -12,7 +12,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 from fraudstream.run.headless import NOTEBOOKS, run
-from fraudstream.run.reconcile import Reconciliation
+from fraudstream.run.reconciliation import Reconciliation
 from fraudstream.settings import PROJECT, Settings
 
 WIDGET = "application/vnd.jupyter.widget-view+json"

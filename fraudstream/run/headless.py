@@ -20,7 +20,8 @@ from fraudstream.kafka.broker import stop_broker_afterwards
 from fraudstream.kafka.client import client_options
 from fraudstream.notebook.prepare import ensure_data, ensure_model
 from fraudstream.run.lock import hold_output_folder
-from fraudstream.run.reconcile import Reconciliation, reconcile
+from fraudstream.run.reconcile import reconcile
+from fraudstream.run.reconciliation import Reconciliation
 from fraudstream.run.reset import reset
 from fraudstream.run.shortfall import shortfall
 from fraudstream.run.watch import WatchedClient, Watcher
@@ -79,7 +80,7 @@ def _run(settings: Settings, empty_topics: bool, wait_s: float, console: Console
                 asyncio.run(_run_one("Task 2", settings, watcher))
                 summary = reconcile(settings, client_options(settings))
     said = shortfall(summary)
-    console.print(f"{_verdict(summary)}{said and f', but: {said}'}", highlight=False, soft_wrap=True)
+    console.print(f"{summary.verdict}{said and f', but: {said}'}", highlight=False, soft_wrap=True)
     console.print(_table(summary))
     if said:
         console.print(f"{said}.", highlight=False, soft_wrap=True)
@@ -223,10 +224,6 @@ async def _run_one(name: str, settings: Settings, watcher: Watcher) -> None:
 def _progress(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn(), TextColumn("{task.fields[said]}"))
     return Progress(*columns, console=console, disable=not console.is_terminal)
-
-
-def _verdict(summary: Reconciliation) -> str:
-    return "All accounted for" if summary.complete else "NOT COMPLETE"
 
 
 def _table(summary: Reconciliation) -> Table:

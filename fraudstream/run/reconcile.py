@@ -1,7 +1,5 @@
 """Reconciliation of a run: every transaction that was sent is predicted, or listed with the reason."""
 
-import json
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,74 +10,13 @@ from fraudstream.data import csv_files
 from fraudstream.data.rules import parse_time
 from fraudstream.errors import OutputError
 from fraudstream.kafka.topic_reader import Row, RowPosition, read_messages, read_rows
-from fraudstream.runtime.folders import make, writing_to
+from fraudstream.run.reconciliation import Reconciliation
 from fraudstream.schemas import BROWSING_TOPIC, LATENESS_S, PREDICTIONS, REPORTS, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import Settings
 from fraudstream.storage import AnyPath
 from fraudstream.stream.checkpoint import newest_commit, read_up_to
 from fraudstream.stream.recount import wrong_windows
 from fraudstream.stream.store import batch_files, batch_number, read_batch
-
-
-@dataclass(frozen=True)
-class Reconciliation:
-    """The counts of a run, its latency and its quality; transactions are counted by transaction_id.
-
-    transactions_sent = predicted + late + unmatched + quarantined_transactions + unread + lost. quarantined counts all
-    unreadable rows of both topics, and the messages that are not a list of rows. unread were sent after the stream had
-    stopped. conflicts are ids that were sent again with other values: within a minute the first row counts, later the
-    newest prediction. imputed are the predicted ones with a value unknown to the model. A positive is a prediction of
-    fraud; true and false are according to new_fraud_transaction.csv. reports_wrong are the windows of the reports that
-    differ from the predictions (None: no report has been written yet).
-    """
-
-    batches: int
-    events: int
-    transactions_sent: int
-    predicted: int
-    late: int
-    unmatched: int
-    quarantined: int
-    quarantined_transactions: int
-    unread: int
-    lost: int
-    conflicts: int
-    frauds: int
-    imputed: int
-    seconds_p50: float | None
-    seconds_p95: float | None
-    true_positives: int | None
-    false_positives: int | None
-    false_negatives: int | None
-    precision: float | None
-    recall: float | None
-    reports_wrong: int | None
-    unmatched_transactions: list[str] = field(default_factory=list, repr=False)
-    lost_transactions: list[str] = field(default_factory=list, repr=False)
-    conflicting_transactions: list[str] = field(default_factory=list, repr=False)
-    wrong_windows: list[str] = field(default_factory=list, repr=False)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every transaction sent is predicted or accounted for, and the reports agree with the predictions."""
-        return self.lost == self.unread == 0 and not self.reports_wrong
-
-    def rows(self) -> list[tuple[str, str]]:
-        """The figures for display, as (name, value)."""
-        unit = {"seconds_p50": " s", "seconds_p95": " s"}
-        return [
-            (name.replace("_", " "), "not known" if value is None else f"{value:,}{unit.get(name, '')}")
-            for name, value in asdict(self).items()
-            if not isinstance(value, list)
-        ]
-
-    def _repr_html_(self) -> str:
-        return pd.DataFrame(self.rows(), columns=["", "value"]).to_html(index=False, border=0, justify="left")
-
-    def write(self, path: Path) -> None:
-        """Writes the summary as JSON."""
-        with writing_to(make(path.parent)):
-            path.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
 def reconcile(settings: Settings, client: dict) -> Reconciliation:

@@ -1,7 +1,7 @@
 """What a run must not pass over in silence: many rows in quarantine, many predictions on imputed values."""
 
 from fraudstream.data.check import TOLERATED_SHARE
-from fraudstream.run.reconcile import Reconciliation
+from fraudstream.run.reconciliation import Reconciliation
 
 
 def shortfall(summary: Reconciliation) -> str:

@@ -109,7 +109,7 @@ def test_every_transaction_sent_is_predicted_or_accounted_for(finished):
     assert (summary["batches"], summary["events"]) == (BATCHES, 200 * BATCHES)
     assert 0 < summary["seconds_p50"] <= summary["seconds_p95"]
     assert summary["precision"] is not None
-    assert "All accounted for" in finished.printed
+    assert "Every transaction is accounted for." in finished.printed
 
 
 def test_the_student_s_model_predicts_every_transaction_as_by_itself(
@@ -191,6 +191,6 @@ def test_files_that_do_not_fit_are_refused_before_anything_starts(broker, shop_d
 def test_many_imputed_values_are_in_the_first_and_the_last_line_of_the_result(finished):
     summary, lines = finished.summary, [line.strip() for line in finished.printed.splitlines()]
     said = f"{summary['imputed']} of {summary['predicted']} predictions on imputed values ("
-    (first,) = (line for line in lines if line.startswith("All accounted for"))
+    (first,) = (line for line in lines if line.startswith("Every transaction is accounted for"))
     assert said in first
     assert lines[-1].startswith(said)

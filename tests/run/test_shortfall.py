@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from fraudstream.run.reconcile import Reconciliation
+from fraudstream.run.reconciliation import Reconciliation
 from fraudstream.run.shortfall import shortfall
 
 
