@@ -24,7 +24,7 @@ from playwright.sync_api import sync_playwright
 from fraudstream.data.generate import generate
 from fraudstream.errors import FraudstreamError
 from fraudstream.settings import Settings, load_settings
-from fraudstream.stream.store import batch_files, read_batch
+from fraudstream.stream.store import batch_files, batch_number, read_batch
 from tools.browser import BROWSERS, TASK_1, TASK_2, TASK_3, TASKS, Person, Server, find_browser, until
 
 BATCHES_AT_SCALE_1 = 500
@@ -87,7 +87,7 @@ class Look:
         }
         java = [each for each in self._kernels[TASK_2].children(recursive=True) if each.name() == "java"]
         self._java = max(java, key=_megabytes)
-        self._seen: set[str] = set()
+        self._seen: set[int] = set()
         self._since, self._busy_s = time.monotonic(), self._drawn_s()
 
     def __call__(self) -> list[str]:
@@ -108,8 +108,8 @@ class Look:
 
     def _seconds(self) -> list[float]:
         """From ts until the prediction could be read, of each that has come since the look before."""
-        new = [each for each in batch_files(self._predictions) if each.name not in self._seen]
-        self._seen.update(each.name for each in new)
+        new = list(batch_files(self._predictions, known=self._seen))
+        self._seen.update(batch_number(each) for each in new)
         return [file.stat().st_ctime - ts for file in new for ts in read_batch(file, ["ts"])["ts"].to_pylist()]
 
 

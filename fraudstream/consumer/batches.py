@@ -21,6 +21,8 @@ Batch = tuple[int, list[dict[str, Any]]]
 
 def first_message(consumer: KafkaConsumer) -> Any | None:
     """The first message of the topic, if one arrives within a second; ``arrivals`` reads it again."""
+    if consumer.assignment():
+        consumer.seek_to_beginning()
     messages = [message for several in consumer.poll(timeout_ms=1000, max_records=1).values() for message in several]
     return messages[0] if messages else None
 

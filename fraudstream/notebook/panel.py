@@ -5,6 +5,7 @@ What is shown are widgets whose state is in the kernel: after a reload, or in a 
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 
 from fraudstream.errors import FraudstreamError, Note
@@ -80,13 +81,21 @@ class Panel:
         return self.snapshot is not None and self.snapshot.facts["predicted"] != "0"
 
     async def _wait(self, done: Callable[[float], bool], limit_s: float | None, missed: str, note: Note) -> bool:
-        """Between two looks the kernel answers the page. Raises FraudstreamError when a query has failed."""
+        """Between two looks the kernel answers the page. Raises FraudstreamError when a query has failed.
+
+        What came before, such as the start of Spark on a slow computer, is no silence.
+        """
+        began = time.monotonic()
+
+        def quiet_s() -> float:
+            return min(self.monitor.quiet_s, time.monotonic() - began)
+
         try:
-            while not done(self.monitor.quiet_s):
+            while not done(quiet_s()):
                 self._raise()
                 if self.snapshot and self.snapshot.failed:
                     raise FraudstreamError(f"{self.snapshot.detail} (details in Spark's log, see 2.1).")
-                if limit_s is not None and self.monitor.quiet_s > limit_s and not self.monitor.busy:
+                if limit_s is not None and quiet_s() > limit_s and not self.monitor.busy:
                     note(missed)
                     return False
                 await asyncio.sleep(LOOK_EVERY_S)

@@ -33,7 +33,8 @@ STYLE = """<style>
   margin-right: 8px; background: #5f6b76; }
 .fraudstream .state.running { background: #2a7d4f; } .fraudstream .state.bad { background: #b3261e; }
 .fraudstream .headline { font-size: 15px; padding-top: 8px; }
-.fraudstream pre { margin: 0; font-size: 12px; line-height: 1.5; overflow-x: auto; color: inherit; background: none; }
+.fraudstream.fraudstream pre { margin: 0; font: 12px/1.5 monospace; white-space: pre; overflow-x: auto; color: inherit;
+  background: none; }
 .fraudstream .facts { display: flex; flex-wrap: wrap; gap: 6px 22px; padding: 10px 8px 2px; }
 .fraudstream .facts b { display: block; font-size: 18px; font-weight: 600; font-variant-numeric: tabular-nums; }
 .fraudstream .facts span { opacity: .7; }
@@ -101,7 +102,7 @@ def styled_table(rows: pd.DataFrame, bar: str) -> str:
     """``rows`` as HTML: numbers at the right, with thousands separators; ``bar``: the column with bars in its cells."""
     formats, styles = {}, []
     for number, name in enumerate(rows):
-        if is_numeric_dtype(rows[name]) and not name.endswith("_id"):
+        if is_numeric_dtype(rows[name]) and not name.endswith("_id") and name != "ts":
             formats[name] = "{:,.1f}" if is_float_dtype(rows[name]) else "{:,.0f}"
             width = BAR_CELL if name == bar else NUMBER_CELL
             styles.append({"selector": f".col{number}", "props": f"text-align: right; white-space: nowrap; {width}"})

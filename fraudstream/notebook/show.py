@@ -23,7 +23,7 @@ def settings_table(settings: Settings, *fields: str) -> Table:
     texts = {each: "" if value is None else str(value) for each, value in values.items()}
     rows = [(names[each], text, described[each].description or "") for each, text in texts.items() if text]
     empty = ", ".join(names[each] for each, text in texts.items() if not text)
-    return Table(("setting", "value", "meaning"), rows, [f"Empty: {empty}."] if empty else [])
+    return Table(("setting", "value", "meaning"), rows, [f"Not set: {empty}."] if empty else [])
 
 
 def reproduce(settings: Settings) -> Table:

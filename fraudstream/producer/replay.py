@@ -95,7 +95,7 @@ class BrowsingCursor:
 
 
 class TransactionCursor:
-    """Reads new_transaction.csv by created_at, from ``since``, the time of the first event.
+    """Reads new_transaction.csv by created_at, an iterator of rows, from ``since``, the time of the first event.
 
     ``too_early`` counts the rows created before ``since``: they belong to no batch and are skipped.
     """
@@ -108,19 +108,28 @@ class TransactionCursor:
             self.too_early += 1
             self._next = next(self._rows, None)
 
+    @property
+    def next_time(self) -> datetime | None:
+        """created_at of the next row; None at the end of the file."""
+        return self._next[0] if self._next else None
+
+    def __iter__(self) -> Iterator[Row]:
+        return self
+
+    def __next__(self) -> Row:
+        if self._next is None:
+            raise StopIteration
+        row, self._next = self._next[1], next(self._rows, None)
+        return row
+
     def up_to(self, end: str) -> list[Row]:
         """The remaining rows with created_at up to ``end``, an event_time. Source: 1.3."""
         limit = parse_time(end)
         batch: list[Row] = []
-        while self._next and self._next[0] <= limit:
-            batch.append(self._next[1])
-            self._next = next(self._rows, None)
+        while self.next_time and self.next_time <= limit:
+            batch.append(next(self))
         return batch
 
     def count_rest(self) -> int:
         """The number of rows left in the file: rows after the last batch are never sent."""
-        rest = 0
-        while self._next:
-            rest += 1
-            self._next = next(self._rows, None)
-        return rest
+        return sum(1 for _ in self)

@@ -31,7 +31,7 @@ class Batch:
         clock = datetime.fromtimestamp(self.ts, MELBOURNE).strftime("%H:%M:%S")
         return (
             f"batch {self.number:>4}   {self.start} to {self.end}   {self.rows} rows   "
-            f"{self.transactions:>2} transactions   ts {self.ts} ({clock} Melbourne)"
+            f"{self.transactions:>2} transactions   ts {self.ts} ({clock})"
         )
 
 

@@ -42,7 +42,7 @@ class Ticker:
     def wait(self) -> int:
         """Sleeps until the next tick, then returns its ts."""
         self._sleep(self.remaining_s())
-        return self.tick()
+        return self.tick(int(self._now()))
 
     def remaining_s(self) -> float:
         """Seconds until the next tick; 0 when it is due."""
@@ -51,8 +51,8 @@ class Ticker:
     def _early_s(self) -> float:
         return self._start + self._tick * self.interval_s - self._monotonic()
 
-    def tick(self) -> int:
-        """Takes the tick that is due and returns its ts: Unix seconds (int), never smaller than the previous one."""
+    def tick(self, now: int) -> int:
+        """Takes the tick that is due. Returns its ts: ``now`` (Unix seconds), or the previous ts if that is later."""
         early = self._early_s()
         missed = max(0, int(-early // self.interval_s))
         if missed:
@@ -61,7 +61,7 @@ class Ticker:
             )
         self._tick += missed + 1
         self._look_at_clock()
-        self.ts = max(self.ts, int(self._now()))
+        self.ts = max(self.ts, now)
         return self.ts
 
     def _look_at_clock(self) -> None:

@@ -159,6 +159,6 @@ def write_quarantine(folder: AnyPath):
     folder.exists()
 
     def write(batch: DataFrame, batch_id: int) -> None:
-        write_batch(batch.toArrow(), folder, batch_id, even_if_empty=False)
+        write_batch(batch.toArrow(), folder, batch_id)
 
     return write

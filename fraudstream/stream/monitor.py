@@ -42,7 +42,7 @@ class Snapshot:
 class _Predicted:
     """What the predictions' files tell, each read once."""
 
-    files: set[str] = field(default_factory=set)
+    batches: set[int] = field(default_factory=set)
     newest: dict[str, tuple[int, bool]] = field(default_factory=dict)  # transaction_id -> ts, fraud
     imputed: set[str] = field(default_factory=set)
     seconds: deque = field(default_factory=lambda: deque(maxlen=RECENT_BATCHES))
@@ -61,7 +61,7 @@ class StreamMonitor:
         self._queries: dict[str, QueryProgress] = {}
         self._ends = TopicEnds(client)
         self._predicted = _Predicted()
-        self._rejected: dict[str, int] = {}
+        self._rejected: dict[int, int] = {}  # batch -> rows
         self._read_up_to: int | None = None
         self.started_at = clock()
 
@@ -179,23 +179,23 @@ class StreamMonitor:
                 if fraud and not (before and before[1]):
                     seen.alerts.append(_alert(row))
             seen.seconds.append(file.stat().st_mtime - table["ts"].to_numpy())
-            seen.files.add(file.name)
+            seen.batches.add(batch_number(file))
 
     def _new_files(self) -> list[AnyPath]:
         """The first time by listing the folder; then by number, so that a look costs the same after a day."""
         main, folder = self._queries.get(PREDICTIONS), self._settings.predictions
         newest = main.newest.batchId if main and main.newest else None
         if self._read_up_to is None or newest is None:
-            found = list(batch_files(folder, known=self._predicted.files))
+            found = list(batch_files(folder, known=self._predicted.batches))
         else:
-            numbered = (batch_file(folder, number) for number in range(self._read_up_to + 1, newest + 1))
-            found = [file for file in numbered if file.name not in self._predicted.files and file.exists()]
+            new = set(range(self._read_up_to + 1, newest + 1)) - self._predicted.batches
+            found = [file for file in (batch_file(folder, number) for number in new) if file.exists()]
         self._read_up_to = newest
         return found
 
     def _count_rejected(self) -> None:
         for file in batch_files(self._settings.quarantine, known=self._rejected):
-            self._rejected[file.name] = read_batch(file, ["topic"]).num_rows
+            self._rejected[batch_number(file)] = read_batch(file, ["topic"]).num_rows
 
 
 def _alert(row: dict) -> tuple:

@@ -171,11 +171,14 @@ class Reports:
             file["revision"].upsert({"id": 0, "number": self._revision}, pk="id")
 
 
-def finished(rows: pd.DataFrame) -> pd.DataFrame:
-    """``rows`` without the windows that still grow, by the rule of the views; all of them where none is finished."""
+def finished(rows: pd.DataFrame, all_read: bool = False) -> pd.DataFrame:
+    """``rows`` without the windows that still grow, by the rule of the views; all of them where none is finished.
+
+    ``all_read``: no row can still arrive, so every window that has ended is finished.
+    """
     if rows.empty:
         return rows
-    silent = datetime.now(timezone.utc) - SILENCE
+    silent = datetime.now(timezone.utc) - (timedelta() if all_read else SILENCE)
     ended = rows["window_end"] <= max(rows["window_start"].max(), silent.isoformat(timespec="seconds"))
     return rows[ended] if ended.any() else rows
 

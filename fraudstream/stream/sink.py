@@ -2,13 +2,15 @@
 
 import json
 from datetime import datetime, timezone
+from io import BytesIO
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
 from fraudstream.errors import OutputError, command
 from fraudstream.storage import AnyPath
-from fraudstream.stream.store import write_batch
+from fraudstream.stream.store import publish
 
 # where earlier versions left the query's id; some readers stop at a file that is not parquet
 OLD_QUERY_FILE = "_query.json"
@@ -48,17 +50,25 @@ class PredictionSink:
             raise OutputError(f"{folder} holds predictions, but their checkpoint {checkpoint} is gone. {remedy}")
         if query and writer != query and (writer or batches or commits):
             raise OutputError(f"{folder} does not hold the predictions of the query of {checkpoint}. {remedy}")
+        folder.mkdir(parents=True, exist_ok=True)  # Spark reads a folder without predictions, but none that is missing
 
     def __call__(self, batch: DataFrame, batch_id: int) -> None:
+        """The foreachBatch function: writes the micro-batch as parquet and publishes it."""
+        rows, parquet = stamped(batch.toArrow()), BytesIO()
+        pq.write_table(rows, parquet)
+        self.publish(batch_id, parquet.getvalue(), rows.num_rows)
+
+    def publish(self, batch_id: int, parquet: bytes, rows: int) -> None:
+        """Makes ``parquet``, a file of so many rows, that of the micro-batch; idempotent. Without rows, nothing."""
         if not self._bound:
             self._bind()
-        write_batch(stamped(batch.toArrow()), self.folder, batch_id)
+        if rows:
+            publish(parquet, self.folder, batch_id)
 
     def _bind(self) -> None:
         """Leaves the query's id with its predictions before the first of them; one that is there is the same."""
         file = query_file(self.folder)
         if not file.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
             unfinished = file.parent / f".{file.name}.unfinished"
             query = _query_id(self.checkpoint / "metadata", "id")
             unfinished.write_text(json.dumps({"query_id": query}) + "\n")

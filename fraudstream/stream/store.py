@@ -24,10 +24,10 @@ def batch_number(file: AnyPath) -> int:
     return int(file.parent.name.split("=")[1])
 
 
-def batch_files(folder: AnyPath, known: Collection[str] = ()) -> Iterator[AnyPath]:
-    """The files of all complete micro-batches, except those whose directory names are in ``known``."""
-    files = (directory / PART for directory in folder.glob("batch_id=*") if directory.name not in known)
-    return (file for file in files if file.exists())
+def batch_files(folder: AnyPath, known: Collection[int] = ()) -> Iterator[AnyPath]:
+    """The files of all complete micro-batches, except those whose numbers are in ``known``."""
+    files = (directory / PART for directory in folder.glob("batch_id=*"))
+    return (file for file in files if batch_number(file) not in known and file.exists())
 
 
 def read_batch(file: AnyPath, columns: Sequence[str] | None = None) -> pa.Table:
@@ -40,8 +40,17 @@ def unfinished(folder: AnyPath) -> AnyPath:
     return folder.parent / f".{folder.name}.unfinished"
 
 
-def write_batch(table: pa.Table, folder: AnyPath, batch_id: int, even_if_empty: bool = False) -> bool:
-    """Writes one micro-batch as one parquet file, idempotently; True if this call has published it.
+def write_batch(table: pa.Table, folder: AnyPath, batch_id: int) -> bool:
+    """Writes one micro-batch as one parquet file, as ``publish`` does; nothing for a table without rows."""
+    if batch_file(folder, batch_id).exists() or table.num_rows == 0:
+        return False
+    parquet = pa.BufferOutputStream()
+    pq.write_table(table, parquet, compression="snappy")
+    return publish(parquet.getvalue(), folder, batch_id)
+
+
+def publish(parquet: bytes | pa.Buffer, folder: AnyPath, batch_id: int) -> bool:
+    """Makes ``parquet``, the content of a file, the one file of a micro-batch; True if this call has published it.
 
     Idempotent: an existing file is final, so a batch that Spark runs again after a crash changes nothing. The file is
     written in a directory outside of ``folder``, and the directory is renamed once.
@@ -55,15 +64,13 @@ def write_batch(table: pa.Table, folder: AnyPath, batch_id: int, even_if_empty: 
     file exists, and readers need no other mark.
     """
     final = batch_file(folder, batch_id)
-    if final.exists() or (table.num_rows == 0 and not even_if_empty):
+    if final.exists():
         return False
-    parquet = pa.BufferOutputStream()
-    pq.write_table(table, parquet, compression="snappy")
     hidden = unfinished(folder) / f"{batch_id}-{os.getpid()}-{uuid4().hex[:8]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         hidden.mkdir(parents=True)
-        (hidden / PART).write_bytes(parquet.getvalue())
+        (hidden / PART).write_bytes(parquet)
         hidden.rename(final.parent)
     except (OSError, OutputError):
         if not final.exists():

@@ -24,12 +24,15 @@ from fraudstream.data.parsing import is_unreadable, parsed
 from fraudstream.errors import DataError
 from fraudstream.producer.replay import BrowsingCursor, TransactionCursor
 from fraudstream.schemas import BROWSING_TOPIC, FILES, LEVELS, TRANSACTION_TOPIC
-from fraudstream.stream.ingest import ORIGIN, SCHEMAS, explode_messages, quarantined
+from fraudstream.stream.ingest import ORIGIN, SCHEMAS, explode_messages, in_brackets, quarantined
+from fraudstream.stream.readable import JSON_OPTIONS
 
 # each copy's messages have a ts of their own, so that one Spark job reads those of all copies
 TS = {name: int(time.time()) - number for number, name in enumerate(DAMAGES)}
 TOPICS = {EVENTS: BROWSING_TOPIC, SOLD: TRANSACTION_TOPIC}
 UNIQUE = {"customer.csv": "customer_id", "product.csv": "id", "category.csv": "category_id"}
+# rows per message; a message's partition is the place of its first row in the copy, its offset the copy's ts
+BATCH = 10
 SOURCE = "value binary, topic string, partition int, offset long, timestamp timestamp"
 
 
@@ -65,20 +68,22 @@ def streamed(spark, sent):
 def _streamed(spark, sent, file):
     topic, schema = TOPICS[file], SCHEMAS[TOPICS[file]]
     records = [
-        (json.dumps([row | {"ts": TS[name]} for row in rows]).encode(), topic, 0, TS[name], datetime.now())
+        (_message(rows[start : start + BATCH], TS[name]), topic, start, TS[name], datetime.now())
         for (name, each), rows in sent.items()
         if each == file and isinstance(rows, list)
+        for start in range(0, len(rows), BATCH)
     ]
     strings = ", ".join(f"{name} string" for name in schema) + ", ts int"
-    rows = explode_messages(spark.createDataFrame(records, SOURCE)).withColumn("row", F.from_json("element", strings))
-    rows = rows.select("row.*", *ORIGIN).cache()
+    lists = F.from_json(in_brackets("value"), f"array<array<struct<{strings}>>>", JSON_OPTIONS)
+    messages = spark.createDataFrame(records, SOURCE).withColumn("lists", lists)
+    rows = explode_messages(messages).select("row.*", *ORIGIN).cache()
     rejected = defaultdict(set)
     for row in quarantined({topic: rows}).collect():
-        rejected[row.offset].add(row.position)
+        rejected[row.offset].add(row.partition + row.position)
     typed = {name: parsed(F.col(name), type_) for name, type_ in schema.items() if name != "product_metadata"}
     bad = {name: is_unreadable(F.col(name), schema[name]) for name in typed}
     columns = [typed[name].alias(name) for name in typed] + [bad[name].alias(f"bad_{name}") for name in typed]
-    found = rows.select("offset", "position", *columns).orderBy("offset", "position").toPandas()
+    found = rows.select("offset", "position", *columns).orderBy("offset", "partition", "position").toPandas()
     rows.unpersist()
     return {
         ts: (
@@ -88,6 +93,10 @@ def _streamed(spark, sent, file):
         )
         for ts, copy in found.groupby("offset")
     }
+
+
+def _message(rows, ts):
+    return json.dumps([row | {"ts": ts} for row in rows]).encode()
 
 
 def _plain(value):

@@ -213,6 +213,7 @@ def test_cells_are_without_spark(path):
                 "islice(browsing, 200)",
                 'start <= row["created_at"] <= end',
                 "json.dumps(with_ts(batch, ts)",
+                "ticker.tick(int(time.time()))",
                 "producer.send",
                 "await asyncio.sleep(ticker.remaining_s())",
                 'acks="all"',

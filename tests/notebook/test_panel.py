@@ -1,6 +1,7 @@
 """Waiting in a cell: it ends when the stream is idle, when it is interrupted, or with the reason of a failed query."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pandas as pd
@@ -48,21 +49,27 @@ def test_the_first_prediction_ends_the_first_wait(wait):
 
 
 def test_without_a_transaction_the_first_wait_ends_after_ten_times_the_limit(wait):
-    assert wait(Monitor(quiet_s=10.1), "wait_for_first", 1.0) == (False, ["No transaction has arrived."])
+    assert wait(Monitor(quiet_s=1.1), "wait_for_first", 0.1) == (False, ["No transaction has arrived."])
 
 
 def test_idle_ends_the_wait_once_all_messages_are_read(wait):
-    assert wait(Monitor(predicted="3", quiet_s=5.1), "wait_until_idle", 5)[1] == [
-        "No new message for 5 s: the stream ends here."
+    assert wait(Monitor(predicted="3", quiet_s=0.6), "wait_until_idle", 0.5)[1] == [
+        "No new message for 0.5 s: the stream ends here."
     ]
 
 
+def test_what_came_before_the_wait_is_no_silence(wait):
+    began = time.monotonic()
+    wait(Monitor(quiet_s=1000), "wait_for_first", 0.05)
+    assert time.monotonic() - began > 0.5
+
+
 def test_messages_that_wait_to_be_read_keep_the_stream_going(wait):
-    monitor = Monitor(predicted="3", quiet_s=5.1, lag=4)
+    monitor = Monitor(predicted="3", quiet_s=0.5, lag=4)
 
     async def both():
         panel = Panel(monitor, LiveStatus(), every_s=0.02)
-        waiting = asyncio.create_task(panel.wait_until_idle(5, [].append))
+        waiting = asyncio.create_task(panel.wait_until_idle(0.4, [].append))
         await asyncio.sleep(0.6)
         still = not waiting.done()
         monitor.lag = 0

@@ -15,7 +15,7 @@ from fraudstream.settings import PROJECT, load_settings
 
 def test_settings_table_names_every_setting_its_value_and_its_meaning(settings):
     table = settings_table(settings)
-    names = [name for name, _, _ in table.rows] + table.notes[0].removeprefix("Empty: ").rstrip(".").split(", ")
+    names = [name for name, _, _ in table.rows] + table.notes[0].removeprefix("Not set: ").rstrip(".").split(", ")
     assert sorted(names) == sorted(settings.environment_names().values())
     assert ("FRAUDSTREAM_INTERVAL_S", "1.0", "seconds between two batches") in table.rows
     assert "FRAUDSTREAM_BATCHES" in table.notes[0]

@@ -68,6 +68,19 @@ def test_what_is_on_disk_counts_after_a_restart(settings, monitor):
     assert monitor.refresh().facts["predicted"] == "3"
 
 
+def test_each_micro_batch_of_a_running_query_is_counted_once(settings, monitor, query, tmp_path):
+    monitor.watch(query)
+    predicted_so_far = []
+    for number in range(4):
+        write_batch(predicted((f"t{number}", NOW, 1.0, [])), settings.predictions, number)
+        write_batch(pa.table({"topic": ["transactions"] * 2}), settings.quarantine, number)
+        (tmp_path / "in" / f"{number}.txt").write_text("line")
+        query.processAllAvailable()
+        now = monitor.refresh()
+        predicted_so_far.append((now.facts["predicted"], len(now.alerts), now.facts["quarantined"]))
+    assert predicted_so_far == [("1", 1, "2"), ("2", 2, "4"), ("3", 3, "6"), ("4", 4, "8")]
+
+
 def test_imputed_transactions_are_counted_by_their_newest_prediction(settings, monitor):
     rows = ("t1", NOW, 0.0, ["gender"]), ("t2", NOW, 0.0, ["age", "gender"]), ("t3", NOW, 0.0, [])
     write_batch(predicted(*rows), settings.predictions, 0)
