@@ -26,8 +26,8 @@ class Reconciliation:
     """The counts of a run, its latency and its quality; transactions are counted by transaction_id.
 
     transactions_sent = predicted + late + unmatched + quarantined_transactions + unread + lost. quarantined counts all
-    unreadable rows of both topics, and the messages that are not a list of rows. unread were sent after the stream had
-    stopped. conflicts are ids that were sent again with other values: within a minute the first row counts, later the
+    unreadable rows of both topics, and messages that are not a list of rows. unread ones were sent after the stream
+    had stopped. conflicts are ids that were sent again with other values: within a minute the first row counts, later the
     newest prediction. imputed are the predicted ones with a value unknown to the model. A positive is a prediction of
     fraud; true and false are according to new_fraud_transaction.csv. reports_wrong are the windows of the reports that
     differ from the predictions (None: no report has been written yet).
@@ -134,7 +134,7 @@ def _require_same_replay(predictions: pd.DataFrame, sent: dict[str, Row], settin
     if strangers:
         raise OutputError(
             f"{settings.predictions} holds {len(strangers)} transactions that are not in {TRANSACTION_TOPIC}: they "
-            "belong to another replay. Start afresh: python -m fraudstream reset"
+            "belong to another replay. Start over: python -m fraudstream reset"
         )
 
 
@@ -158,7 +158,7 @@ def _reasons(
 
 
 def _wrong_windows(settings: Settings) -> list[str] | None:
-    """The windows of the reports that differ from the predictions; None before the first report."""
+    """The report windows that do not match the predictions; None before the first report."""
     begun = any(newest_commit(settings.checkpoints / report) is not None for report in REPORTS)
     return wrong_windows(settings.reports, settings.predictions) if begun else None
 
