@@ -27,8 +27,8 @@ class Reconciliation:
 
     transactions_sent = predicted + late + unmatched + quarantined_transactions + unread + lost. quarantined counts all
     unreadable rows of both topics, and messages that are not a list of rows. unread ones were sent after the stream
-    had stopped. conflicts are ids that were sent again with other values: within a minute the first row counts, later the
-    newest prediction. imputed are the predicted ones with a value unknown to the model. A positive is a prediction of
+    had stopped. conflicts are ids that were sent again with other values: within a minute the first row counts, later
+    the newest prediction. imputed are the predicted ones with a value unknown to the model. A positive is a predicted
     fraud; true and false are according to new_fraud_transaction.csv. reports_wrong are the windows of the reports that
     differ from the predictions (None: no report has been written yet).
     """
