@@ -40,7 +40,7 @@ def use_own_spark(worker_python: str = "", note: Note = print) -> None:
     """Sets this process's variables so that the Spark it starts is the installed pyspark, with this very Python.
 
     ``worker_python``: the Python of Spark's workers on a cluster; empty: this process's own. Ignored variables are
-    reported to ``note``, once. Raises RuntimeMissingError when PYTHONPATH has another pyspark in front, SettingsError when
+    reported to ``note``, once. Raises RuntimeMissingError if PYTHONPATH puts another pyspark first, SettingsError if
     SPARK_CONF_DIR asks for the packages of another Spark version.
     """
     home = _own_home()
