@@ -21,11 +21,11 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder of the CSV files (def
 EmptyTopics = Annotated[bool, typer.Option("--empty-topics", help="Also empty the topics of an external Kafka.")]
 Wait = Annotated[float, typer.Option(help="Seconds to wait for an external Kafka to answer.", min=0)]
 Tolerate = Annotated[
-    bool, typer.Option("--tolerate", help="Accept files in which over one in a hundred values cannot be used.")
+    bool, typer.Option("--tolerate", help="Accept files in which more than 1 % of the values are unusable.")
 ]
 # field of the settings -> the option that sets it
 OPTIONS = {"data_dir": "--data-dir", "model": "--model", "batches": "--batches", "interval_s": "--interval"}
-# what a folder or a disk can refuse; anything else is an error of the program, and its traceback is wanted
+# errors that a folder or a disk can cause; any other OSError is a bug, whose traceback should be seen
 REFUSALS = frozenset(
     getattr(errno, name)
     for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "EEXIST", "ENAMETOOLONG")
@@ -102,15 +102,15 @@ def run(
     Creates data and model if they are missing. A broker that this command started is stopped at the end.
     """
     settings = _settings(batches=batches, interval_s=interval)
-    if settings.data_dir != PROJECT / "data":  # that one is made where it is missing
+    if settings.data_dir != PROJECT / "data":  # the default model is trained if it is missing
         _require_data_folder(settings)
     from fraudstream.run.headless import run
 
     summary = run(settings, empty_topics=empty_topics, wait_s=wait, tolerate=tolerate)
     if not summary.complete:
         raise FraudstreamError(
-            f"{summary.lost + summary.unread} transactions are neither predicted nor accounted for, and "
-            f"{summary.reports_wrong or 0} windows of the reports are wrong: see summary.json."
+            f"{summary.lost + summary.unread} transactions are unaccounted for, and "
+            f"{summary.reports_wrong or 0} report windows do not match the predictions: see summary.json."
         )
 
 
@@ -169,7 +169,7 @@ def _settings(**given: object) -> Settings:
 
 
 def _require_data_folder(settings: Settings) -> None:
-    """Raises DataError, the same for all commands that read the CSV files, where there is no such folder."""
+    """Raises DataError if the data folder does not exist; used by all commands that read the CSV files."""
     if not settings.data_dir.is_dir():
         raise DataError(
             f"{settings.data_dir}: no such folder. Set FRAUDSTREAM_DATA_DIR or --data-dir to the folder of your files."
@@ -179,7 +179,7 @@ def _require_data_folder(settings: Settings) -> None:
 def main() -> None:
     """Runs a command; a FraudstreamError becomes one line on standard error and exit code 1 (130 for Ctrl-C).
 
-    So does a folder or a disk that cannot be written.
+    The same applies to a folder or a disk that cannot be written.
     """
     try:
         app()

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-# takes a line for the user: print, or a notebook's own display
+# shows a line to the user: print, or a notebook's display
 Note = Callable[[str], object]
 
 _PROJECT = Path(__file__).resolve().parents[1]
 
 
 def command(arguments: str) -> str:
-    """The shell command for ``python -m fraudstream <arguments>`` as it works from the current folder.
+    """The shell command for ``python -m fraudstream <arguments>`` that works from the current folder.
 
     With the project's own Python (``.venv/bin/python``, or ``python`` where an activated environment puts it first on
     PATH), and from the project's folder, because the package is not installed in that environment.

@@ -20,7 +20,7 @@ FEATURES = (*SESSION_FEATURES, *CUSTOMER_FEATURES)
 
 @dataclass(frozen=True)
 class FeatureOptions:
-    """Choices that part A's wording leaves open; a model needs the options that it was trained with.
+    """Definitions that part A leaves open; a model needs the options that it was trained with.
 
     ``purchases``: num_purchases counts the customer's past transactions before_checkout, all_past ones, or the
     successful_past ones. ``midpoint``: time_of_day is taken at the midpoint between the timestamps of the first and
@@ -52,7 +52,7 @@ def session_span() -> list[Column]:
 
 
 def percentage(level: str) -> Column:
-    """l1_ratio or l2_ratio (double, 0 to 100): the level's share of the session's events; 0 without any."""
+    """l1_ratio or l2_ratio (double, 0 to 100): the level's share of the session's events; 0 without events."""
     events = F.col("l1_count") + F.col("l2_count") + F.col("l3_count")
     return F.coalesce(F.try_divide(100 * F.col(f"{level}_count"), events), F.lit(0.0))
 
@@ -129,7 +129,7 @@ def with_customer_features(
 ) -> DataFrame:
     """Adds gender string, age int (years), first_join_year int, num_purchases int; null where the customer is unknown.
 
-    In: transactions with customer_id and created_at; profiles as of ``customer_profiles`` with the same ``options``.
+    In: transactions with customer_id and created_at; profiles from ``customer_profiles`` with the same ``options``.
     A left join keeps every row. num_purchases is 0 for a customer without any.
     """
     return (
@@ -146,7 +146,7 @@ def with_customer_features(
 
 
 def with_options(transactions: DataFrame, options: FeatureOptions) -> DataFrame:
-    """Replaces the features whose definition ``options`` choose otherwise than the default; unchanged by default.
+    """Replaces the features for which ``options`` differ from the default definition; unchanged by default.
 
     In: age, num_purchases, time_of_day and what they are computed from (created_at, the span, a profile's columns).
     """

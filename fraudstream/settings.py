@@ -170,7 +170,7 @@ class Settings(BaseSettings):
 
     @property
     def shared_dir(self) -> AnyPath:
-        """What every node of a cluster reads and writes lies here."""
+        """Root of everything that the nodes of a cluster read and write."""
         return HadoopPath(self.storage) if self.storage else self.output_dir
 
     @property

@@ -1,6 +1,6 @@
-"""Which Spark and which Python a session uses: this environment's, whatever an older Spark left in the variables.
+"""The Spark and Python of a session: always this environment's, regardless of variables of an older Spark.
 
-The variables of an older installation are common (a ``.bashrc`` of another course). pyspark trusts them without a look:
+The variables of an older installation are common (a ``.bashrc`` of another course). pyspark uses them unchecked:
 its Java side would then be another version than its Python side, and its workers another Python than the notebook's.
 """
 
@@ -30,7 +30,7 @@ IGNORED = (
     "SPARK_REMOTE",
     "SPARK_TESTING",
 )
-# what pyspark itself sets in a process that has had a session is no news
+# variables that pyspark itself sets in a process with a session are not reported
 SET_BY_PYSPARK = frozenset({"SPARK_ENV_LOADED", "PYSPARK_PIN_THREAD"})
 DEFAULTS_FILE = "spark-defaults.conf"
 _PACKAGE = re.compile(r"org\.apache\.spark:[\w.-]+?_([\d.]+):([\w.-]+)")
@@ -39,8 +39,8 @@ _PACKAGE = re.compile(r"org\.apache\.spark:[\w.-]+?_([\d.]+):([\w.-]+)")
 def use_own_spark(worker_python: str = "", note: Note = print) -> None:
     """Sets this process's variables so that the Spark it starts is the installed pyspark, with this very Python.
 
-    ``worker_python``: the Python of Spark's workers on a cluster; empty: this process's own. What is ignored is said by
-    ``note``, once. Raises RuntimeMissingError when PYTHONPATH has another pyspark in front, SettingsError when
+    ``worker_python``: the Python of Spark's workers on a cluster; empty: this process's own. Ignored variables are
+    reported to ``note``, once. Raises RuntimeMissingError if PYTHONPATH puts another pyspark first, SettingsError if
     SPARK_CONF_DIR asks for the packages of another Spark version.
     """
     home = _own_home()

@@ -1,4 +1,4 @@
-"""What `make clean` removes: results, and the data and the model that this project made. Your own files stay."""
+"""`make clean`: removes results, generated data and the trained model. The user's own files stay."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from fraudstream.run.headless import NOTEBOOKS
 from fraudstream.settings import PROJECT, load_settings
 
 BATCHES = ("batch_id=*", "_query.json")
-# what a run, the lab or the hand-in makes in its output folder, as patterns; anything else there is the user's
+# patterns of files that a run, the lab or the hand-in writes to its output folder; anything else is the user's
 MADE = (
     *(f"{folder}/{name}" for folder in ("predictions", "quarantine") for name in BATCHES),
     *(f".{folder}.unfinished" for folder in ("predictions", "quarantine")),

@@ -1,4 +1,4 @@
-"""Takes docs/executed and all pictures of the documents from real runs of today's notebooks: `make docs`.
+"""`make docs`: creates docs/executed and all pictures of the documents from real runs of the current notebooks.
 
 docs/pictures.json records the code that each picture shows, so that a test fails when a picture is older than it.
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 
 LOCKS = {"requirements.in": "requirements.txt", "requirements-tests.in": "requirements-tests.txt"}
-"""What is asked for, and its lock, in the order of making: the second is made at the versions of the first."""
+"""Inputs and their locks, in order: the second is constrained to the versions of the first."""
 
 DIGEST = re.compile(r"^# sha256 ([0-9a-f]{64})$", re.MULTILINE)
 

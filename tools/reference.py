@@ -1,4 +1,4 @@
-"""Writes the parts of the documents that the code knows: settings, commands, make targets, test modules.
+"""Generates the parts of the documents that come from the code: settings, commands, make targets, test modules.
 
 Each part is between ``<!-- NAME: written by tools.reference -->`` and ``<!-- end of NAME -->``. A test compares.
 

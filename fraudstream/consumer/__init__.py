@@ -1,4 +1,4 @@
-"""Task 3: the transactions topic becomes counts per batch, and a line that moves.
+"""Task 3: counts per batch of the transactions topic, as a live line chart.
 
 ``batches`` polls the topic, ``chart`` draws.
 """

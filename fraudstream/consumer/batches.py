@@ -49,16 +49,16 @@ def read_batch(message: Any) -> Batch:
 async def arrivals(
     consumer: KafkaConsumer, idle_s: float | None, note: Note = print, cluster: Cluster | None = None
 ) -> AsyncIterator[list[Any]]:
-    """The messages that have arrived since the last poll, from the beginning of the topic; each is a batch.
+    """Yields the messages that have arrived since the last poll, from the beginning of the topic; each is a batch.
 
     Ends after ``idle_s`` seconds without a message, or ten times as long if there has been none at all, as the producer
     may start later (None: only when interrupted). A message that is not a batch is noted in one line and left out.
 
     ``cluster``: that of ``client_options``, so that an embedded broker that was killed is started again. Messages of
-    another cluster that has taken the port are left out in any case.
+    another cluster that has taken the port are always skipped.
 
-    Asynchronous, because the browser draws the figure in a dialogue with the kernel, which answers (the first picture,
-    zoom, pan) between two polls. In an ordinary loop the figure stays blank until the end.
+    Asynchronous, because the browser needs the kernel's replies to draw the figure (first picture, zoom, pan), and the
+    kernel sends them between two polls. In an ordinary loop the figure stays blank until the end.
     """
     if consumer.assignment():
         consumer.seek_to_beginning()
@@ -96,9 +96,9 @@ class _Poller:
         self._restart_broker()
         polled = {each: some for each, some in self._consumer.poll(timeout_ms=POLL_MS).items() if some}
         if polled and not self._is_ours():
-            self._seek()  # whoever answers, polling continues where it was
+            self._seek()  # polling continues at the same positions, whichever broker answers
             return []
-        # another cluster may have made the consumer begin anew: what was seen is not seen twice
+        # another cluster may have reset the consumer's positions: skip what was already seen
         fresh = [message for each in polled for message in polled[each] if message.offset >= self._begin(each)]
         self._next |= {each: max(self._begin(each), some[-1].offset + 1) for each, some in polled.items()}
         return fresh
@@ -107,7 +107,7 @@ class _Poller:
         return self._next.get(partition, 0)
 
     def _is_ours(self) -> bool:
-        """Whether what was polled comes from our cluster; if that cannot be told just now, it is polled again."""
+        """Whether the polled messages come from our cluster; if that is unknown just now, they are polled again."""
         try:
             self._cluster.require(connected_cluster_id(self._consumer))
         except RetriableError as error:

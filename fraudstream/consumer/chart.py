@@ -13,11 +13,11 @@ from matplotlib.ticker import MaxNLocator
 
 from fraudstream.settings import MELBOURNE
 
-# readable on white and on black: the page's own background shows through
+# readable on light and dark pages, whose background shows through
 LINE_COLOUR, MEAN_COLOUR, QUIET_COLOUR = "#2f7bc4", "#d9822b", "#808890"
 MARGIN, LEAST_MARGIN_S = 0.02, 1.0
 PNG_DPI = 150
-# redrawn once per second, an hour of it is 3,600 points: fixed places instead of a layout engine
+# redrawn every second with up to 3,600 points per hour: fixed positions instead of a layout engine
 MARGINS = {"left": 0.08, "right": 0.96, "bottom": 0.14, "top": 0.80}
 DOTS_UP_TO, DENSE_FROM = 120, 300
 MEAN_OF = 10
@@ -53,7 +53,7 @@ class SuccessChart:
         return sum(self.all_counts)
 
     def clear(self) -> None:
-        """Begins again without points."""
+        """Removes all points."""
         with self.turn:
             self.ts: list[int] = []
             self.times: list[float] = []
@@ -68,7 +68,7 @@ class SuccessChart:
             self.axes.set_ylim(0, 10, auto=True)
 
     def add(self, ts: int, successes: int, transactions: int) -> None:
-        """A batch sent at ``ts`` (Unix seconds) with so many successful transactions among all of its own."""
+        """Adds the batch sent at ``ts`` (Unix seconds), with its number of successful and of all transactions."""
         moment = datetime.fromtimestamp(ts, MELBOURNE)
         place = bisect_right(self.ts, ts)
         self.ts.insert(place, ts)
@@ -85,7 +85,7 @@ class SuccessChart:
             )
 
     def draw(self) -> None:
-        """Shows the points added since the last call; drawn at once, as it is called from a running cell."""
+        """Shows the points added since the last call; draws immediately, because it is called from a running cell."""
         if self.counts:
             with self.turn:
                 self.line.set_data(self.times, self.counts)
@@ -93,7 +93,7 @@ class SuccessChart:
                 self.figure.canvas.draw()
 
     def follow(self) -> None:
-        """Brings the other lines and the view up to date with the points; the view only where nobody has zoomed."""
+        """Updates the other lines and, unless the user has zoomed, the view."""
         if not self.counts:
             return
         dense = len(self.counts) > DENSE_FROM
@@ -107,11 +107,11 @@ class SuccessChart:
             self.axes.set_xlim(first - margin, last + margin, auto=True)
         if self.axes.get_autoscaley_on():
             top = max(self.all_counts) * 1.15 + 1
-            self.axes.set_ylim(-0.03 * top, top, auto=True)  # a dot at zero is seen whole
+            self.axes.set_ylim(-0.03 * top, top, auto=True)  # so that a dot at zero is not clipped
         self.axes.set_xlabel(f"ts: when the batch was sent, Melbourne time, {self._day()}")
 
     def save(self, path: Path) -> Path:
-        """Writes the chart as PNG, all points in view; the path."""
+        """Saves the chart as PNG with all points in view; returns the path."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with self.turn:
             self.axes.autoscale(True)
@@ -122,10 +122,10 @@ class SuccessChart:
         return path
 
     def _answer_in_turn(self) -> None:
-        """Lets what the page asks for (zoom, pan, a new drawing) wait while a drawing is made, and the other way round.
+        """Serialises drawing and requests from the page (zoom, pan, redraw).
 
-        JupyterLab asks it of a second thread of a busy kernel, and matplotlib knows nothing of threads: drawing both at
-        once, they send pictures with half of the line, or none.
+        JupyterLab sends such requests to a second thread of a busy kernel, and matplotlib is not thread-safe: drawing
+        concurrently, they send pictures with half of the line, or none.
         """
         manager = self.figure.canvas.manager
         if not hasattr(manager, "handle_json"):
@@ -139,7 +139,7 @@ class SuccessChart:
         manager.handle_json = answer_in_turn
 
     def _keep_picture(self, kept: bool) -> None:
-        """Whether ipympl keeps each drawing for the saved notebook, too: half of its work, of use at the end only."""
+        """Whether ipympl also stores each drawing for the saved notebook: half of its work, needed only at the end."""
         self.figure.canvas.syncing_data_url = kept
 
     def _day(self) -> str:
@@ -178,7 +178,7 @@ class SuccessChart:
 
 
 def _running_mean(counts: list[int]) -> np.ndarray:
-    """For each batch the mean of it and the nine before it, of fewer at the beginning."""
+    """Trailing mean over ten batches; over fewer at the beginning."""
     sums = np.concatenate(([0.0], np.cumsum(counts)))
     ends = np.arange(1, len(counts) + 1)
     begins = np.maximum(0, ends - MEAN_OF)
@@ -186,6 +186,6 @@ def _running_mean(counts: list[int]) -> np.ndarray:
 
 
 def _whole_seconds(x: float, place: int | None = None) -> str:
-    """A tick's time of day; nothing between two seconds, where a view that was zoomed to may have ticks, too."""
+    """A tick's time of day; empty between two seconds, where a zoomed view may have ticks."""
     moment = dates.num2date(x, tz=MELBOURNE)
     return "" if moment.microsecond else f"{moment:%H:%M:%S}"

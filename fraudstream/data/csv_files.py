@@ -15,13 +15,13 @@ from fraudstream.schemas import FRAUD
 
 Row = dict[str, str]
 
-# the same file goes by another name in some semesters
+# alternative file names of some semesters
 OTHER_NAMES = {"transactions.csv": "transaction.csv", "new_transaction.csv": "new_transactions.csv"}
 
 HELP = "Rename it, or see data/README.md."
-# separators of other programs, by the name that the message gives them
+# separators of other programs, with their names in messages
 _SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
-# a longer value is a quote that is never closed; Kafka refuses such a row anyway
+# a longer value means an unclosed quote; Kafka would refuse such a row anyway
 _LONGEST_VALUE = 16 << 20
 csv.field_size_limit(_LONGEST_VALUE)
 
@@ -45,7 +45,7 @@ def find(data_dir: Path, name: str) -> Path:
 def check_header(path: Path, columns: Iterable[str]) -> list[str]:
     """The file's column names, after a check that all of ``columns`` are among them and that a row follows.
 
-    The names come without a byte-order mark, padding and a leading '#' on the first; more columns are fine.
+    Names are returned without byte-order mark, padding, and a leading '#' on the first; extra columns are accepted.
     Raises DataError when the file is missing, empty, not UTF-8, not separated by commas, escapes quotes by backslashes,
     names a column twice, lacks one, or has no rows.
     """
@@ -103,7 +103,7 @@ def header_length(path: Path) -> int:
 
 
 def is_blank(record: list[str]) -> bool:
-    """Whether a row has no value at all: a blank line, or the commas that Excel leaves at the end of a file."""
+    """Whether a row has no value at all: a blank line, or a comma-only row that Excel leaves at the end of a file."""
     return not any(value.strip(PADDING) for value in record)
 
 
@@ -124,7 +124,7 @@ def checked_rows(path: Path, columns: Iterable[str], reader: csv.DictReader) -> 
 
 
 def frauds(path: Path) -> set[str]:
-    """transaction_id of every row of fraud_transaction.csv (or new_fraud_transaction.csv) that says fraud.
+    """transaction_id of every row of fraud_transaction.csv (or new_fraud_transaction.csv) labelled as fraud.
 
     Raises DataError for an is_fraud that is neither true nor false (FRAUD_WORDS and HONEST_WORDS).
     """
@@ -139,13 +139,13 @@ def frauds(path: Path) -> set[str]:
 
 
 def truth(data_dir: Path) -> set[str] | None:
-    """The frauds of the stream, as of ``frauds``; None where new_fraud_transaction.csv is not there."""
+    """The frauds of the stream, as in ``frauds``; None if new_fraud_transaction.csv does not exist."""
     path = data_dir / "new_fraud_transaction.csv"
     return frauds(path) if path.exists() else None
 
 
 def unknown_label(path: Path, word: str) -> DataError:
-    """The error for an is_fraud that cannot be read: taking it for honest would silently spoil a model."""
+    """The error for an unreadable is_fraud: treating it as honest would silently corrupt the model."""
     return DataError(f"{path.name}: is_fraud {word!r} cannot be read. Write it as True or False, or as 1 or 0.")
 
 
@@ -169,7 +169,7 @@ def _wrong_length(path: Path, number: int, names: list[str], found: int) -> Data
 
 
 def _records(path: Path) -> Iterator[list[str]]:
-    """The lines of the CSV as lists of strings, blank lines left out; the first is the header."""
+    """The lines of the CSV as lists of strings, without blank lines; the first is the header."""
     number = -1
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

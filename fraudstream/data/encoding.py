@@ -1,6 +1,6 @@
 """One pass over a CSV file's bytes: is it UTF-8, and does it quote values?
 
-A gigabyte takes about a second. The result is kept per file, size and time of change.
+A gigabyte takes about a second. The result is cached by file, size and modification time.
 """
 
 import csv
@@ -52,7 +52,7 @@ def _check(path: Path, size: int, mtime_ns: int) -> Quoting:
 
 
 def _undecoded(path: Path, data: bytes) -> bytes:
-    """The bytes at the end of ``data`` that belong to the next piece: a character's first bytes, or a backslash."""
+    """The bytes at the end of ``data`` to carry over to the next chunk: an incomplete character, or a backslash."""
     if not data.isascii():
         try:
             data.decode()

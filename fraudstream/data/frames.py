@@ -14,7 +14,7 @@ from fraudstream.features import DEFAULTS, FeatureOptions, customer_profiles
 from fraudstream.schemas import BROWSING, FILES, FRAUD, TRANSACTION, ddl
 from fraudstream.storage import hadoop_glob
 
-# values of these files, and of any file with a quote, may hold line breaks: Spark cannot split it among cores
+# these files, and any file with quotes, may have line breaks in values, so Spark cannot split them among cores
 MULTILINE = frozenset({"customer.csv", "product.csv", "category.csv", "transactions.csv", "new_transaction.csv"})
 
 
@@ -45,21 +45,21 @@ def read_csv(spark: SparkSession, data_dir: Path, name: str, schema: str | None 
     rows = text.dropna("all", subset=list(columns)).select(*parsed_columns(columns))
     texts = [name for name, type_ in rows.dtypes if type_ == "string"]
     if FILES[name] is TRANSACTION:
-        # as in the stream, where an empty value is the file's empty string; Spark's CSV reader makes it null
+        # as in the stream, where an empty value is an empty string; Spark's CSV reader returns null
         return rows.fillna("", subset=texts)
     return rows.withColumns({column: F.nullif(F.col(column), F.lit("")) for column in texts})
 
 
 def read_browsing(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
-    """Browsing events as the features take them: session_id, event_type, browsed_at (timestamp_ntz)."""
+    """Browsing events as input of the features: session_id, event_type, browsed_at (timestamp_ntz)."""
     wanted = ddl({column: BROWSING[column] for column in ("session_id", "event_type", "event_time")})
     return read_csv(spark, data_dir, name, wanted).withColumnRenamed("event_time", "browsed_at")
 
 
 def read_profiles(spark: SparkSession, data_dir: Path, options: FeatureOptions = DEFAULTS) -> DataFrame:
-    """One row per customer, as of ``customer_profiles``, of customer.csv and transactions.csv.
+    """One row per customer, from customer.csv and transactions.csv; see ``customer_profiles``.
 
-    Raises DataError where customer.csv has a customer twice.
+    Raises DataError if customer.csv has a customer twice.
     """
     customers = require_unique(read_csv(spark, data_dir, "customer.csv"), "customer_id", "customer.csv")
     wanted = ddl({column: TRANSACTION[column] for column in ("customer_id", "created_at", "payment_status")})
@@ -69,7 +69,7 @@ def read_profiles(spark: SparkSession, data_dir: Path, options: FeatureOptions =
 def read_labels(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
     """transaction_id string, is_fraud boolean; one row per transaction. A transaction without a row is not fraud.
 
-    Raises DataError for an is_fraud that is neither True or False nor 1 or 0, in whatever capitals.
+    Raises DataError for an is_fraud that is neither True or False nor 1 or 0 (case-insensitive).
     """
     labels = read_csv(spark, data_dir, name, ddl(dict.fromkeys(FRAUD, "string"))).fillna("", subset="is_fraud")
     is_fraud = parsed(F.col("is_fraud"), "boolean")
@@ -80,9 +80,9 @@ def read_labels(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
 
 
 def require_unique(rows: DataFrame, key: str, file: str) -> DataFrame:
-    """``rows`` unchanged; raises DataError where two rows have the same ``key``, which would double rows of a join.
+    """``rows`` unchanged; raises DataError if two rows have the same ``key``, which would duplicate rows in a join.
 
-    A row without a key matches nothing, so it may be there more than once.
+    Rows without a key match nothing, so several are allowed.
     """
     known = rows.where(F.col(key).isNotNull())
     twice = [str(row[0]) for row in known.groupBy(key).count().where("count > 1").select(key).head(3)]

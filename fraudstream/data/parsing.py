@@ -11,18 +11,18 @@ from pyspark.sql import functions as F
 from fraudstream.data.rules import FALSE_WORDS, NOTHING, NOTHING_TEXT, PADDING, PATTERNS, TRUE_WORDS
 from fraudstream.schemas import FRAUD_WORDS, HONEST_WORDS, PRODUCT_METADATA, Schema
 
-# The shop's clock is not Melbourne's: its times carry no zone, so that they are not shifted by daylight saving
+# The shop's times have no zone, so that they are not shifted by Melbourne's daylight saving
 SHOP_TIME = "timestamp_ntz"
-# Spark can count to the year 294,247, Python's and pandas' times end with this one
+# Spark's timestamps extend to the year 294,247, those of Python and pandas only to this one
 TIMES, LAST_YEAR = ("timestamp", "date"), 9999
 
 
 def parsed(text: Column, type_: str) -> Column:
-    """The string column ``text`` as ``type_`` of the metadata; no value or an unreadable one gives null.
+    """The string column ``text`` as ``type_`` of the metadata; a missing or unreadable value becomes null.
 
-    Text is trimmed, and "" where a word such as NULL means no value. A plain cast would stop the stream at the first
+    Text is trimmed; words such as NULL that mean no value become "". A plain cast would stop the stream at the first
     unreadable value (ANSI mode). Timestamps become SHOP_TIME; an array type is parsed as JSON, single quotes allowed.
-    A year that not every reader of the results can hold (before 1 or after LAST_YEAR) gives null, too.
+    A year that some readers of the results cannot represent (before 1 or after LAST_YEAR) also becomes null.
     """
     if type_ == "string":
         trimmed = _trimmed(text)

@@ -1,4 +1,4 @@
-"""Which messages, rows and ids can be read: the definition, in plain Python (``stream.readable`` is its Spark twin).
+"""Which messages, rows and ids are readable: the definition in plain Python (in Spark: ``stream.readable``).
 
 - A message is a JSON list in UTF-8, at most MAX_DEPTH levels deep, and nothing after it. NaN and Infinity are not JSON.
 - A row is an object in that list, or a string that holds exactly one object. Other elements are unreadable rows; their
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 MAX_DEPTH = 999
-# Python counts a level of JSON as a call
+# each level of JSON counts as a call in Python
 CALLS = 2 * MAX_DEPTH + 1000
 BIT_32 = range(-(2**31), 2**31)
 

@@ -1,8 +1,8 @@
-"""How a text of a CSV file is read: the rule for each type, in plain Python, without Spark.
+"""How the text of a CSV value is parsed: the rule for each type, in plain Python, without Spark.
 
-Task 1, reconciliation and `check` use these functions; ``fraudstream.data.parsing`` says the same in Spark's
-expressions, with the same patterns and words, and a test compares the two. Nothing is guessed: a text without a rule
-is unreadable, and `check` counts it.
+Task 1, reconciliation and `check` use these functions; ``fraudstream.data.parsing`` implements the same rules as Spark
+expressions, with the same patterns and words, and a test compares the two. Nothing is guessed: a text that matches no
+rule is unreadable, and `check` counts it.
 """
 
 import re
@@ -10,13 +10,13 @@ from datetime import date, datetime
 
 from fraudstream.schemas import FRAUD_WORDS, HONEST_WORDS
 
-# removed at both ends of every value: a database pads its codes, a spreadsheet leaves non-breaking spaces
+# stripped from both ends of every value: databases pad codes, spreadsheets leave non-breaking spaces
 PADDING = " \t\r\n\v\f\u00a0\ufeff"
-# in a column of numbers, dates, times or booleans: no value, in any capitals
+# mean no value in a column of numbers, dates, times or booleans; case-insensitive
 NOTHING = ("", "null", "none", "nan", "na", "n/a", "nat", "<na>", "#n/a", "\\n", "(null)")
-# in a column of text only the exact words that programs write: "NA" may be a promo code, "Null" a surname
+# mean no value in a text column; case-sensitive: "NA" may be a promo code, "Null" a surname
 NOTHING_TEXT = ("", "NULL", "null", "None", "NaN", "nan", "NaT", "<NA>", "#N/A", "\\N", "(null)")
-# for 1 and 0 in a column of whole numbers, in any capitals
+# for 1 and 0 in an integer column; case-insensitive
 TRUE_WORDS, FALSE_WORDS = ("true", "t"), ("false", "f")
 
 _DAY = r"[1-9][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}"
@@ -26,7 +26,7 @@ _UTC = ("Z", "UTC", "GMT", "+00", "+00:00", "+0000", "-00:00")
 _PAD = f"[{PADDING}]*"
 # Group 1 is what is converted.
 # Whole numbers: pandas writes 3886.0 where the column has gaps; 6.5E+04 is an id that a spreadsheet has rounded.
-# Times: seconds may be missing; a zone is left out, because the shop's clock has none. Dates: a time is left out.
+# Times: seconds may be missing; a zone is ignored, because the shop's clock has none. Dates: a time is ignored.
 WHOLE = f"{_PAD}([+-]?[0-9]{{1,18}})(?:\\.0*)?{_PAD}"
 NUMBER = f"{_PAD}([+-]?(?:[0-9]{{1,40}}(?:\\.[0-9]{{0,40}})?|\\.[0-9]{{1,40}})(?:[eE][+-]?[0-9]{{1,2}})?){_PAD}"
 TIME = f"{_PAD}({_DAY}[ T]{_CLOCK}){_ZONE}{_PAD}"
@@ -52,12 +52,12 @@ def clean(text: str) -> str:
 
 
 def is_nothing(text: str, type_: str) -> bool:
-    """Whether ``text`` stands for no value in a column of ``type_``."""
+    """Whether ``text`` means no value in a column of ``type_``."""
     return clean(text) == "" if type_ == "string" else text.strip(PADDING).lower() in NOTHING
 
 
 def parse(text: str, type_: str) -> Value:
-    """``text`` as ``type_`` of the metadata; None where it is nothing or unreadable, "" for an empty text.
+    """``text`` as ``type_`` of the metadata; None if missing or unreadable, "" for an empty text.
 
     int (32 bits), double (finite), date, timestamp (naive, the shop's clock), boolean (no value is False), string.
     """
@@ -76,9 +76,9 @@ def parse(text: str, type_: str) -> Value:
 
 
 def parse_time(text: str) -> datetime:
-    """The moment that a file's ``2024-01-01 00:21:45.282`` names, on the shop's clock.
+    """A time such as ``2024-01-01 00:21:45.282`` as a datetime on the shop's clock.
 
-    Raises ValueError for a text that is no time.
+    Raises ValueError for a text that is not a time.
     """
     moment = parse(text, "timestamp")
     if moment is None:

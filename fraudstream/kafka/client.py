@@ -1,4 +1,4 @@
-"""For every client of Kafka: the address once it answers, the common options, and the topics."""
+"""For all Kafka clients: the address once it answers, common options, and topics."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ from fraudstream.settings import Settings
 TOPIC_LIMIT_S = 30
 THERE = (NoError, TopicAlreadyExistsError)
 
-# address of an external Kafka -> the cluster that answered there when this process asked last
+# address of an external Kafka -> the cluster that last answered there
 _answered: dict[str, str] = {}
 
 
@@ -65,7 +65,7 @@ def bootstrap(settings: Settings, note: Note = print, wait_s: float = 60) -> str
 def client_options(settings: Settings) -> ClientOptions:
     """Options that the clients of kafka-python and kafka3 share: bootstrap_servers and security, as a dict.
 
-    Its attribute ``cluster`` is the cluster that they lead to. Raises BrokerError if the embedded broker was never
+    Its attribute ``cluster`` is the cluster that they connect to. Raises BrokerError if the embedded broker was never
     started, SettingsError if the settings of a secured Kafka are incomplete.
     """
     address = config.address(settings.broker_dir) if settings.embedded_broker else external_address(settings)
@@ -80,7 +80,7 @@ def client_options(settings: Settings) -> ClientOptions:
 def ensure_topics(client: dict[str, Any]) -> None:
     """Creates the project's topics if they are missing, and waits until they can be used.
 
-    ``client``: the result of ``client_options``. Topics that exist need no right to create any.
+    ``client``: the result of ``client_options``. The right to create topics is not needed if they exist.
 
     Kafka's own defaults (num.partitions, default.replication.factor) determine the number of partitions and replicas:
     a cluster has more of both than the embedded broker, and nothing here depends on them. Waits for brokers that are
@@ -139,7 +139,7 @@ def end_offsets(client: dict[str, Any], topic: str) -> dict[int, int]:
 
 
 def identity(client: dict[str, Any]) -> dict[str, str]:
-    """Identity of these very topics: "cluster" -> its id, topic -> its id, which no other topic ever has.
+    """Identity of the topics: "cluster" -> cluster id, topic -> topic id, which is never reused.
 
     Raises BrokerError, also for an unknown topic.
     """
@@ -154,7 +154,7 @@ def identity(client: dict[str, Any]) -> dict[str, str]:
 
 
 def other_cluster(client: dict[str, Any]) -> str | None:
-    """Why the Kafka that answers at the address is not ours, in one clause; None if it is, or if none answers."""
+    """Why the Kafka that answers at the address is not ours, as a clause; None if it is ours or does not answer."""
     security = {name: value for name, value in client.items() if name != "bootstrap_servers"}
     found = probe.cluster_id(_address(client), **security)
     try:

@@ -1,4 +1,4 @@
-"""Which Kafka a client is connected to: the cluster's own id, because a port can change hands while a client waits."""
+"""Which Kafka a client is connected to, by cluster id: another broker can take the port while a client waits."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ ANSWER_LIMIT_MS = 2000
 
 
 class AnotherClusterError(RetriableError):
-    """Another cluster answers at the address of ours. Waiting helps: ours may come back."""
+    """Another cluster answers at our cluster's address. Retriable: ours may return."""
 
 
 class Cluster:
     """The one cluster that a client belongs to.
 
-    The embedded broker's id is in its folder. Of another Kafka, the first id seen counts (``own_id``, or the first that
-    ``require`` is given).
+    The embedded broker's cluster id is in its folder. For an external Kafka, the first id seen counts (``own_id``, or
+    the first argument of ``require``).
     """
 
     def __init__(self, settings: Settings | None = None, own_id: str | None = None) -> None:
@@ -30,7 +30,7 @@ class Cluster:
 
     @property
     def own_id(self) -> str | None:
-        """The id of our cluster; None as long as none is known."""
+        """The id of our cluster; None if not known yet."""
         return (self._embedded and config.cluster_id(self._embedded.broker_dir)) or self._first_seen
 
     def require(self, found: str | None) -> None:
@@ -57,7 +57,7 @@ class Cluster:
 
 
 class ClientOptions(dict[str, Any]):
-    """Options for kafka-python and kafka3, and the cluster (Cluster) that they lead to."""
+    """Options for kafka-python and kafka3, and the cluster (Cluster) that they connect to."""
 
     def __init__(self, options: dict[str, Any], cluster: Cluster) -> None:
         super().__init__(options)
@@ -65,15 +65,15 @@ class ClientOptions(dict[str, Any]):
 
 
 def cluster_of(client: dict[str, Any]) -> Cluster:
-    """The cluster of ``client_options``; for any other dict one that takes the first id it sees for its own."""
+    """The cluster of ``client_options``; for any other dict, a cluster that adopts the first id seen."""
     return client.cluster if isinstance(client, ClientOptions) else Cluster()
 
 
 def connected_cluster_id(consumer: KafkaConsumer) -> str:
-    """The id of the cluster that the consumer is connected to now: one request, not what it was told earlier.
+    """The id of the cluster that the consumer is connected to now, from a new request, not from cached metadata.
 
-    kafka-python keeps the id to itself, and fetches messages over a new connection before it asks for metadata.
-    Raises a KafkaError that can be retried if there is no answer.
+    kafka-python does not expose the id, and fetches messages over a new connection before it requests metadata.
+    Raises a retriable KafkaError if there is no answer.
     """
     asked = consumer._cluster.request_update()
     consumer._net.run(consumer._manager.wait_for, asked, ANSWER_LIMIT_MS)

@@ -13,7 +13,7 @@ from kafka.errors import KafkaError
 from fraudstream.errors import BrokerError
 
 ASK_AGAIN_S = 0.1
-# no retry can succeed, but kafka-python retries, and gives the reason in its log only
+# not retriable, but kafka-python retries and reports the reason only in its log
 REFUSALS = {
     "Authentication failed": "refused the connection: unknown user or wrong password (KAFKA_SASL_USERNAME, "
     "KAFKA_SASL_PASSWORD, KAFKA_SASL_MECHANISM)",
@@ -70,9 +70,9 @@ class _Logged(logging.Handler):
 
 @contextmanager
 def quiet_kafka() -> Iterator[list[str]]:
-    """Diverts kafka-python's log, in which each refused connection is an error, into the list that it yields.
+    """Redirects kafka-python's log, which reports each refused connection as an error, to the list that it yields.
 
-    While we wait, our own note is the better message.
+    While we wait, our own note is shown instead.
     """
     logger, logged = logging.getLogger("kafka"), _Logged()
     propagate, logger.propagate = logger.propagate, False

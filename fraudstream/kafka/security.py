@@ -14,9 +14,9 @@ LOGIN = "org.apache.kafka.common.security"
 
 
 def external_address(settings: Settings) -> str:
-    """KAFKA_BOOTSTRAP_SERVERS as host:port[,host:port], without the protocol that may be written before each.
+    """KAFKA_BOOTSTRAP_SERVERS as host:port[,host:port], without optional protocol prefixes.
 
-    Raises SettingsError if it is malformed, or names another protocol than KAFKA_SECURITY_PROTOCOL.
+    Raises SettingsError if it is malformed, or names a protocol other than KAFKA_SECURITY_PROTOCOL.
     """
     return _protocol_and_address(settings)[1]
 
@@ -75,7 +75,7 @@ def spark_security(settings: Settings) -> dict[str, str]:
 
 
 def _checked_protocol(settings: Settings) -> str:
-    """The security protocol, once all that it needs is set."""
+    """The security protocol, after checking that the settings it requires are present."""
     protocol = settings.security_protocol if settings.embedded_broker else _protocol_and_address(settings)[0]
     if protocol.startswith("SASL_") and not (settings.sasl_username and settings.sasl_password.get_secret_value()):
         raise SettingsError(f"KAFKA_SECURITY_PROTOCOL={protocol}: set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD too.")

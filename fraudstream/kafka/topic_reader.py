@@ -1,4 +1,4 @@
-"""The messages that a topic holds so far, and their rows, in the order in which Task 1 sent them."""
+"""The current messages of a topic, and their rows, in the order in which Task 1 sent them."""
 
 import heapq
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class Row:
 def read_messages(client: dict, topic: str) -> Iterator[tuple[int, int, list]]:
     """partition, offset and list of rows of every message of ``topic`` that is a JSON list, in the order of sending.
 
-    ``client``: the result of ``client_options``. Task 1's messages take turns among the partitions: those of one offset
+    ``client``: the result of ``client_options``. Task 1 distributes messages round-robin: those with the same offset
     were sent one after the other. Raises BrokerError if Kafka does not answer, or if another cluster does.
     """
     with _consumer(client) as consumer:
@@ -65,7 +65,7 @@ def read_messages(client: dict, topic: str) -> Iterator[tuple[int, int, list]]:
 
 
 def _records(client: dict, partition: TopicPartition) -> Iterator[ConsumerRecord]:
-    """Every record that the partition holds so far."""
+    """All current records of the partition."""
     with _consumer(client) as consumer:
         consumer.assign([partition])
         consumer.seek_to_beginning()

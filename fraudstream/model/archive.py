@@ -1,4 +1,4 @@
-"""A model's zip from outside: my_ML_model with metadata and stages, and nothing that could do harm (2.6)."""
+"""A model's zip file: my_ML_model with metadata and stages, checked for unsafe entries (2.6)."""
 
 import hashlib
 import re
@@ -29,7 +29,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def pack(folder: Path, target: Path, check: Callable[[Path], object] = lambda path: None) -> None:
-    """Zips a saved PipelineModel as FOLDER into ``target``, which appears complete or not at all.
+    """Zips a saved PipelineModel as FOLDER into ``target``, which is replaced atomically.
 
     The new zip is read back, and handed to ``check``, before it replaces an older one. Raises ModelError when Spark
     left no complete model in ``folder``; ``target`` is then as it was.
@@ -70,7 +70,7 @@ def vet(path: Path, archive: zipfile.ZipFile, max_unpacked_mb: float = MAX_UNPAC
 
 
 def opened(path: Path) -> zipfile.ZipFile:
-    """The zip, open for reading. Raises ModelError when it is missing or no zip."""
+    """The zip, open for reading. Raises ModelError if it is missing or not a zip."""
     if path.is_dir():
         raise ModelError(f"{path}: a folder, not a zip. {_folder_remedy(path)}")
     if not path.is_file():

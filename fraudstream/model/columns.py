@@ -94,7 +94,7 @@ def try_out(scoring: Scoring, matched: ModelMatch, features: DataFrame) -> None:
 
 
 def _reason(error: PySparkException | Py4JJavaError) -> str:
-    """The line that says why: the first, and the last of a Python worker's traceback, which says what it raised."""
+    """The line with the reason: the first one, or the last one of a Python worker's traceback."""
     said = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else str(error)
     first, *others = str(said).strip().splitlines()
     raised = [line for line in others if line[:1].strip() and "Error" in line]
@@ -132,7 +132,7 @@ def _known_label(pair: ColumnMatch) -> Column:
     normals = [_normal(label, pair.type) for label in labels]
     if set(normals) == {"true", "false"} and pair.type in NUMERIC:
         normals = [{"true": "1", "false": "0"}[each] for each in normals]
-    by_normal = dict(zip(reversed(normals), reversed(labels), strict=True))  # of two equal ones the first
+    by_normal = dict(zip(reversed(normals), reversed(labels), strict=True))  # the first of equal ones
     spelt = F.create_map(*[F.lit(each) for item in by_normal.items() for each in item])
     known = F.try_element_at(spelt, normal)
     if max(Counter(normals).values()) == 1:

@@ -1,6 +1,6 @@
 """A saved pipeline's metadata: one JSON object per stage, in the stage's folder ``metadata``.
 
-Read from the zip before anything is loaded, because PipelineModel.load imports whatever class is named there.
+Read from the zip before anything is loaded, because PipelineModel.load imports any class named there.
 """
 
 import io
@@ -125,7 +125,7 @@ def stages(path: Path, archive: zipfile.ZipFile, root: str) -> list[Stage]:
 
 
 def stage_data(path: Path, archive: zipfile.ZipFile, stage: Stage) -> dict:
-    """What ``stage`` learned: the only row of its parquet, column -> value; empty for a stage without data."""
+    """The fitted data of ``stage``: the only row of its parquet, column -> value; empty for a stage without data."""
     prefix = f"{stage.folder}data/"
     for name in archive.namelist():
         if name.startswith(prefix) and name.endswith(".parquet") and not _hidden(name):

@@ -12,7 +12,7 @@ from fraudstream.model.match import ModelMatch, match
 from fraudstream.model.signature import ModelSignature, read_signature
 
 VERSION_DIGITS = 12
-# what `train` writes next to the zip
+# written by `train` next to the zip
 METRICS = "metrics.json"
 
 
@@ -42,7 +42,7 @@ class SavedModel:
 
     @property
     def recall(self) -> float | None:
-        """The recall that the training measured; None where no metrics.json beside the zip is of this very zip."""
+        """The recall that the training measured; None if there is no metrics.json of this zip next to it."""
         file = self.path.with_name(METRICS)
         if not file.is_file():
             return None

@@ -171,7 +171,7 @@ def _input(path: Path, archive: zipfile.ZipFile, stage: Stage, position: int, co
 
 
 def _both(one: ModelInput, other: ModelInput) -> ModelInput:
-    """What two stages want of the same column."""
+    """Merges the requirements of two stages on the same column."""
     first = min(one, other, key=lambda each: (CATEGORY, NUMBER, TEXT, ANY).index(each.kind))
     return replace(first, keeps=one.keeps and other.keeps, numeric=one.numeric or other.numeric)
 

@@ -17,7 +17,7 @@ from fraudstream.model.stages import FOLLOWED, Block, labels_of
 
 @dataclass(frozen=True)
 class Encoder:
-    """The stages before the classifier, with what they have learnt; ``cannot``: why they cannot be followed, or ''."""
+    """The fitted stages before the classifier; ``cannot``: why they are not supported, or ''."""
 
     matched: ModelMatch
     steps: tuple[tuple[Stage, dict], ...]
@@ -98,7 +98,7 @@ def kept_stages(matched: ModelMatch, archive: zipfile.ZipFile) -> list[Stage]:
 
 
 def _given(pair: ColumnMatch, column: pa.ChunkedArray) -> Block:
-    """What the model gets of ``pair``: the twin of fraudstream.model.columns' ``_value``, compared in a test."""
+    """The model's input for ``pair``; same as ``_value`` in fraudstream.model.columns, compared in a test."""
     taken, sources = pair.input, (pair.ours,)
     if taken.labels:
         texts = [_known(pair, value) for value in column.to_pylist()]
@@ -114,7 +114,7 @@ def _given(pair: ColumnMatch, column: pa.ChunkedArray) -> Block:
 
 
 def _known(pair: ColumnMatch, value: object) -> str | None:
-    """The model's spelling of ``value``; what stands in for one that it has not learnt, or its text."""
+    """The model's spelling of ``value``; the replacement for an unknown one, or its text."""
     labels = pair.input.labels
     text = None if value is None else _text(value)
     normals = [_normal(label, pair.type) for label in labels]

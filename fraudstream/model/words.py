@@ -1,4 +1,4 @@
-"""Reasons in words, for people: "L1 share 62 %, usual 21 %"."""
+"""Reasons as readable text: "L1 share 62 %, usual 21 %"."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,7 @@
-"""Outputs that change in place in a notebook: a status line, tables, lines of text.
+"""Outputs that are updated in place in a notebook: a status line, tables, lines of text.
 
-Each is one widget, whose state is in the kernel: after a reload of the page, or in a second tab, it shows the present.
-Beside the widget the output holds the same as HTML and as text, which is what a saved notebook shows.
+Each is one widget, whose state is in the kernel: after a reload of the page, or in a second tab, it shows the current
+state. The output also contains the same as HTML and text, for the saved notebook.
 """
 
 import html

@@ -1,4 +1,4 @@
-"""How good the model is, on the transactions it was judged by in training and on the stream's own labels."""
+"""Quality of the model, on the held-out transactions of the training and on the stream's true labels."""
 
 import json
 
@@ -32,15 +32,15 @@ def on_the_stream(settings: Settings) -> str:
     """The confusion matrix at 0.5 in a sentence or two."""
     rows = scored(settings)
     if truth(settings.data_dir) is None or rows.empty:
-        return "No labels of the stream (new_fraud_transaction.csv), or no prediction yet: nothing to compare."
+        return "No true labels (new_fraud_transaction.csv) or no predictions yet: nothing to compare."
     flagged = rows.probability > 0.5
     found, alarms = int((flagged & rows.fraud).sum()), int((flagged & ~rows.fraud).sum())
     missed = int((~flagged & rows.fraud).sum())
     return (
         f"{rows.fraud.mean():.1%} of {len(rows):,} transactions are frauds (base rate). Of {found + alarms} flagged, "
         f"{found} are frauds and {alarms} false alarms; {missed} frauds were missed.\n"
-        f"In plain words: whoever checks all {found + alarms} alerts finds {found} of {found + missed} frauds, and "
-        f"looks at {alarms} honest customers for it."
+        f"In practice: reviewing all {found + alarms} alerts finds {found} of {found + missed} frauds, "
+        f"at the cost of {alarms} honest customers."
     )
 
 
@@ -63,7 +63,7 @@ def importance(settings: Settings) -> Image | str:
     try:
         metrics = json.loads((folder / "metrics.json").read_text())
     except (OSError, ValueError):
-        return "The model was trained elsewhere: no metrics.json beside it."
+        return "The model was trained elsewhere: no metrics.json next to it."
     if "saved" not in metrics:
         raise ModelError(f"{folder / 'metrics.json'}: not written by this project's training. Remove it.")
     return Image(str(folder / "feature_importance.png"), width=900)

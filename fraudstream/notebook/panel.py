@@ -1,6 +1,6 @@
 """The live page of Task 2: one status line, alerts and health, refreshed by a thread for as long as the kernel lives.
 
-What is shown are widgets whose state is in the kernel: after a reload, or in a second tab, they show the present.
+The outputs are widgets whose state is in the kernel: after a reload, or in a second tab, they show the current state.
 """
 
 import asyncio
@@ -81,9 +81,9 @@ class Panel:
         return self.snapshot is not None and self.snapshot.facts["predicted"] != "0"
 
     async def _wait(self, done: Callable[[float], bool], limit_s: float | None, missed: str, note: Note) -> bool:
-        """Between two looks the kernel answers the page. Raises FraudstreamError when a query has failed.
+        """Keeps the kernel responsive between two checks. Raises FraudstreamError when a query has failed.
 
-        What came before, such as the start of Spark on a slow computer, is no silence.
+        Silence before the wait, such as the start of Spark on a slow computer, does not count.
         """
         began = time.monotonic()
 

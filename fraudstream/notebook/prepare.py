@@ -1,4 +1,4 @@
-"""What a notebook needs before its first cell: data, a model, one-line errors, logs out of the way."""
+"""Preparation of a notebook: data, a model, one-line errors, logs to a file."""
 
 import logging
 import os
@@ -35,14 +35,14 @@ def ensure_data(settings: Settings, files: Iterable[str] = STREAM_FILES) -> None
     """Check that ``files`` are in the data folder; a project without any data of the stream makes its own first.
 
     Three notebooks may ask at the same moment: one makes the data, the others wait.
-    Raises DataError when some of the files are missing: somebody's own data are never filled up with made ones.
+    Raises DataError when some of the files are missing: the user's own data are never completed with generated ones.
     """
     settings.cache.mkdir(parents=True, exist_ok=True)
     with FileLock(settings.cache / "data.lock"):
         if settings.data_dir == PROJECT / "data" and not any(_is_there(settings, name) for name in STREAM_FILES):
             from fraudstream.data.generate import generate
 
-            with waiting(f"No data yet: making them in {settings.data_dir}"):
+            with waiting(f"No data yet: generating them in {settings.data_dir}"):
                 generate(settings.data_dir)
     missing = [name for name in files if not _is_there(settings, name)]
     if missing:
@@ -80,7 +80,7 @@ def _train(settings: Settings, tolerate: bool) -> None:
 
 
 def prepare(settings: Settings, *, data: bool = True, model: bool = False) -> None:
-    """Make what a notebook misses ("open and run all" works in a fresh clone); errors are one line from here on."""
+    """Create what is missing ("open and run all" works in a fresh clone); errors are one line from here on."""
     _errors_in_one_line()
     writable(settings.output_dir)
     _logs_go_to(settings.logs / "notebooks.log")

@@ -1,4 +1,4 @@
-"""How rows look in a page: a styled table, bars over time, figures in large letters. HTML only, no state."""
+"""Rendering of rows in a page: a styled table, bars over time, figures in large letters. HTML only, no state."""
 
 import html
 import io
@@ -66,7 +66,7 @@ def melbourne_windows(rows: pd.DataFrame, now: datetime) -> tuple[pd.DataFrame, 
 
 
 def bars_over_time(rows: pd.DataFrame, column: str) -> str:
-    """``column`` of ``rows`` as bars at their window_end (Melbourne time): an SVG to stand in a page."""
+    """``column`` of ``rows`` as bars at their window_end (Melbourne time): an SVG for use in a page."""
     ends = dates.date2num(pd.to_datetime(rows["window_end"], utc=True))
     step = min(np.diff(np.sort(ends)), default=10 / dates.SEC_PER_DAY)
     figure = Figure(figsize=CHART_INCHES)

@@ -1,7 +1,7 @@
 """The state of a replay in the topics, and where it continues after an interruption. Source: 1.4.
 
 Batch n is message n - 1 of both topics (a batch without transactions sends an empty list), so the topics themselves
-tell how far the replay has come.
+give the position of the replay.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Send messages through kafka3 one at a time, each acknowledged before the next: exactly once, in order. Source: 1.4.
 
-Messages take turns among the topic's partitions: message n is in partition n % P at offset n // P. So the ends of the
-partitions tell how many there are, and any number of partitions has one order: that of the numbers.
+Messages are distributed round-robin: message n is in partition n % P at offset n // P. So the end offsets of the
+partitions give the number of messages, and the order is defined for any number of partitions.
 """
 
 import json
@@ -31,7 +31,7 @@ RETRY_TIMEOUT_S = 120
 ASK_AGAIN_S = 1
 
 
-RESET_REMEDY = "To start afresh: python -m fraudstream reset, then run this notebook again."
+RESET_REMEDY = "To start over: python -m fraudstream reset, then run this notebook again."
 
 
 def to_json(rows: list[dict[str, Any]]) -> bytes:
@@ -42,10 +42,10 @@ def to_json(rows: list[dict[str, Any]]) -> bytes:
 class Sender:
     """Sends through a KafkaProducer of kafka3 and waits for each acknowledgement: an idempotent producer on top of it.
 
-    kafka3 cannot mark a message as a repetition, so its own retries could write a message twice. They are switched off
-    (retries=0): after a failure this class looks whether the message is in the topic, and sends it again only if it is
-    not. While Kafka is away it waits, visibly. It starts an embedded broker again that was killed, and never writes to
-    another cluster that has taken the port.
+    kafka3 has no idempotent producer, so its own retries could write a message twice. They are off (retries=0):
+    after a failure, this class checks whether the message is in the topic, and sends it again only if it is not. While
+    Kafka is unavailable, it waits and prints notes. It restarts a killed embedded broker, and never writes to another
+    cluster that has taken the port.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Sender:
                 if self._arrived(topic, number, value, budget):
                     offset = expected
         if offset != expected:
-            raise BrokerError(f"{topic}: another program writes to it, too. Stop that program. {RESET_REMEDY}")
+            raise BrokerError(f"{topic}: another program also writes to it. Stop that program. {RESET_REMEDY}")
         self._next[topic] = number + 1
 
     def message_count(self, topic: str) -> int:
@@ -196,7 +196,7 @@ def _acknowledged(future: Any, budget: RetryBudget) -> int:
 
 
 def _require_retriable(error: kafka3.errors.KafkaError, what: str, value: bytes) -> None:
-    """Raises BrokerError with the remedy for an error that no retry can mend."""
+    """Raises BrokerError with the remedy for an error that is not retriable."""
     if isinstance(error, kafka3.errors.MessageSizeTooLargeError):
         raise BrokerError(
             f"{what}: {len(value):,} bytes, which exceeds Kafka's size limit. Raise the broker's message.max.bytes (or "

@@ -17,7 +17,7 @@ class Ticker:
     """Tick n comes at start + n × ``interval_s``, however long the work between two ticks takes: no drift.
 
     If the work outlasts the interval, the next tick comes at once. Missed ticks are skipped, not caught up in a burst;
-    no batch is dropped for it. The rhythm follows the monotonic clock; only ts comes from the computer's clock, which
+    no batch is skipped. The rhythm follows the monotonic clock; only ts comes from the computer's clock, which
     may be set meanwhile.
     """
 
@@ -57,7 +57,7 @@ class Ticker:
         missed = max(0, int(-early // self.interval_s))
         if missed:
             self._note(
-                f"{-early:.1f} s late (the interval is {self.interval_s:g} s). Continuing at once; nothing is left out."
+                f"{-early:.1f} s late (the interval is {self.interval_s:g} s). Continuing at once; no batch is skipped."
             )
         self._tick += missed + 1
         self._look_at_clock()

@@ -1,4 +1,4 @@
-"""All three notebooks at once, and what surrounds such a run.
+"""Runs all three notebooks in parallel, with everything before and after such a run.
 
 ``headless`` executes them, ``reconcile`` compares what was sent with what was predicted, ``reset`` moves results aside,
 ``lab`` opens JupyterLab, ``handin`` packs the executed notebooks.

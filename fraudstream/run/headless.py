@@ -90,7 +90,7 @@ def _run(settings: Settings, empty_topics: bool, wait_s: float, console: Console
 
 
 def results(settings: Settings) -> list[tuple[str, AnyPath]]:
-    """What a run has left: (name, path), shown from the current folder where it is below that."""
+    """The results of a run: (name, path), relative to the current folder if they are in it."""
     output = settings.output_dir
     places = {
         "Predictions": settings.predictions,
@@ -156,7 +156,7 @@ async def _run_all(settings: Settings, watcher: Watcher) -> None:
         for task in done:
             task.result()
     finally:
-        # what nbclient's inner tasks raise when their kernel goes is no news after the reason for it
+        # errors of nbclient's inner tasks after a kernel has ended add nothing to the reported reason
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
         for task in (broker, *tasks):
             task.cancel()
@@ -164,7 +164,7 @@ async def _run_all(settings: Settings, watcher: Watcher) -> None:
 
 
 async def _keep_broker(settings: Settings, console: Console) -> None:
-    """Starts the embedded broker again if it is killed: Task 2 waits for it but does not start it."""
+    """Restarts the embedded broker if it is killed: Task 2 waits for it but does not start it."""
     cluster = client_options(settings).cluster
     with suppress(BrokerError):  # the notebooks wait for it, and end with their own message
         while True:
@@ -204,7 +204,7 @@ async def _run_one(name: str, settings: Settings, watcher: Watcher) -> None:
     )
     client.on_text = lambda text: watcher.said(name, task, text)
     try:
-        # Java's standard error is no news; errors of the cells arrive as messages
+        # Java's standard error is not shown; errors of the cells arrive as messages
         settings.logs.mkdir(parents=True, exist_ok=True)
         with (settings.logs / "kernels.log").open("a") as log:
             await client.async_execute(env=environment(settings), stderr=log)

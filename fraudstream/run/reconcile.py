@@ -71,7 +71,7 @@ def _require_same_replay(predictions: pd.DataFrame, sent: dict[str, Row], settin
     if strangers:
         raise OutputError(
             f"{settings.predictions} holds {len(strangers)} transactions that are not in {TRANSACTION_TOPIC}: they "
-            "belong to another replay. Start afresh: python -m fraudstream reset"
+            "belong to another replay. Start over: python -m fraudstream reset"
         )
 
 
@@ -95,7 +95,7 @@ def _reasons(
 
 
 def _wrong_windows(settings: Settings) -> list[str] | None:
-    """The windows of the reports that differ from the predictions; None before the first report."""
+    """The report windows that do not match the predictions; None before the first report."""
     begun = any(newest_commit(settings.checkpoints / report) is not None for report in REPORTS)
     return wrong_windows(settings.reports, settings.predictions) if begun else None
 

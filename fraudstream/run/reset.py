@@ -1,4 +1,4 @@
-"""Start afresh: the results of earlier replays move aside, and the topics are emptied. No result is deleted."""
+"""Starts over: moves the results of earlier replays aside and empties the topics. No result is deleted."""
 
 from datetime import datetime
 
@@ -34,7 +34,7 @@ def reset(settings: Settings, *, empty_topics: bool = False, wait_s: float = 60,
     if messages and not (settings.embedded_broker or empty_topics):
         raise BrokerError(
             f"The topics {', '.join(TOPICS)} at {address} hold {messages:,} messages of an earlier replay. "
-            "To delete these messages and start afresh, add the option --empty-topics."
+            "To delete these messages and start over, add the option --empty-topics."
         )
     left = [path for path in replay_outputs(settings) if path.exists()]
     time = f"{datetime.now(MELBOURNE):%Y-%m-%dT%H%M%S}"

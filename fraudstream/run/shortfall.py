@@ -1,13 +1,13 @@
-"""What a run must not pass over in silence: many rows in quarantine, many predictions on imputed values."""
+"""Warnings of a run: many rows in quarantine, many predictions on imputed values."""
 
 from fraudstream.data.check import TOLERATED_SHARE
 from fraudstream.run.reconciliation import Reconciliation
 
 
 def shortfall(summary: Reconciliation) -> str:
-    """One line for a run in which more than one in a hundred rows was quarantined, or predicted on imputed values.
+    """One line for a run in which more than 1 % of the rows were quarantined, or predicted on imputed values.
 
-    Empty for any other run. It belongs into the first and the last line of the account.
+    Empty for any other run. Printed in the first and the last line of the result.
     """
     parts = {
         "rows quarantined": (summary.quarantined, summary.events + summary.transactions_sent),

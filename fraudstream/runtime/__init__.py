@@ -1,4 +1,4 @@
-"""What must be there before anything runs: Java, the pinned jars, the options of a Spark session.
+"""Prerequisites of a run: Java, the pinned jars, the options of a Spark session.
 
 Nothing here knows about the shop.
 """

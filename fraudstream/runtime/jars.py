@@ -2,7 +2,7 @@
 
 Every jar is pinned in ``jars.lock`` by its coordinates, size and SHA-256. A set is downloaded once, by the Ivy that
 pyspark ships, into the folder of FRAUDSTREAM_JARS_DIR (.cache/jars); ``~/.m2`` and ``~/.ivy2`` are neither read nor
-written. From then on no network is needed. After a change of ``ROOTS``, write the lock anew and read its diff::
+written. After that, no network is needed. After a change of ``ROOTS``, regenerate the lock and review its diff::
 
     python -m fraudstream.runtime.jars
 """
@@ -210,7 +210,7 @@ def _ivy_module(roots: list[Root]) -> str:
 
 
 def _ivy_jar() -> Path:
-    """Ivy lies in pyspark's folder, which is looked up without importing pyspark."""
+    """The Ivy jar in pyspark's folder, located without importing pyspark."""
     spec = importlib.util.find_spec("pyspark")
     found = sorted(Path(spec.origin).parent.glob("jars/ivy-*.jar")) if spec and spec.origin else []
     if not found:

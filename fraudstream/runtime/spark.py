@@ -1,4 +1,4 @@
-"""What each Spark session of the project needs besides requirement 2.1: jars, Python, log file, measured options."""
+"""Options of the project's Spark sessions in addition to requirement 2.1: jars, Python, log file, measured options."""
 
 import os
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ STREAM_OPTIONS = {
     "spark.sql.shuffle.partitions": "1",
     # an empty micro-batch after each full one would only move the watermark: in update mode it emits nothing
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
-    # generating code takes longer than 200 rows do: a quarter of a micro-batch and of its processor time
+    # generating code takes longer than processing 200 rows: a quarter of a micro-batch and of its CPU time
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     # what a filter tells of later columns is derived anew in every micro-batch, and doubles with each column that is an
@@ -75,7 +75,7 @@ def engine_options(
     Spark are ignored, and ``note`` says so. Raises RuntimeMissingError without Java 17 or newer, or when the jars can't
     be had; SettingsError for a jars folder whose name Java cannot take; OutputError when no log can be written.
     """
-    java()  # a clear error before Spark's own
+    java()  # fail with a clear error before Spark does
     local = is_local(settings)
     use_own_spark("" if local else settings.worker_python or CLUSTER_PYTHON, note)
     if local:
@@ -120,7 +120,7 @@ def _java_options(log: Path) -> str:
     """Java's command line: stack size, collector, log4j's configuration, and the log file that it names."""
     return " ".join(
         (
-            # 8 MB of stack: stopping a query in the middle of a batch overflowed the default in 36 of 55 stops
+            # 8 MB of stack: stopping a query during a batch overflowed the default in 36 of 55 stops
             "-Xss8m -XX:+UseParallelGC",
             _quoted(f"-Dlog4j2.configurationFile={LOG4J.as_uri()}"),
             _quoted(f"-Dfraudstream.log={log}"),

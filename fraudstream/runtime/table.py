@@ -1,4 +1,4 @@
-"""A small table for people: text in a terminal, HTML in a notebook. The one place where such HTML is written."""
+"""A small table for display: text in a terminal, HTML in a notebook."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

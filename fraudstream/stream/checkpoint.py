@@ -30,10 +30,10 @@ def read_up_to(checkpoint: AnyPath, topic: str) -> dict[int, int] | None:
 
 
 def require_same_topics(checkpoints: AnyPath, client: dict) -> None:
-    """Checks that ``checkpoints`` count the offsets of these very topics; remembers the topics at the first call.
+    """Checks that ``checkpoints`` refer to these topics; records the topics' ids at the first call.
 
     ``client``: the result of ``client_options``. Raises OutputError if the checkpoints belong to another Kafka, or to
-    topics that have been deleted since: their offsets mean other messages now. BrokerError if Kafka does not answer.
+    topics that have been deleted since: their offsets now refer to other messages; BrokerError if Kafka is down.
     """
     file, found = checkpoints / KAFKA_FILE, identity(client)
     if not file.exists():

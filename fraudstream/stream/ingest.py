@@ -1,4 +1,4 @@
-"""From Kafka messages to rows: what cannot be read is set apart with its reason, the rest goes on (2.3, 2.4)."""
+"""From Kafka messages to rows; unreadable rows are quarantined with the reason, all others continue (2.3, 2.4)."""
 
 from functools import reduce
 
@@ -26,7 +26,7 @@ SCHEMAS = {BROWSING_TOPIC: NEW_BROWSING, TRANSACTION_TOPIC: TRANSACTION}
 KEYS = {BROWSING_TOPIC: BROWSING_KEYS, TRANSACTION_TOPIC: TRANSACTION_KEYS}
 # One semester's browsing file has no customer_id; the transaction carries it
 OPTIONAL = {BROWSING_TOPIC: ("customer_id",), TRANSACTION_TOPIC: ()}
-# what transactions and events are joined and counted by
+# keys by which transactions and events are joined and counted
 IDS = {BROWSING_TOPIC: ("session_id",), TRANSACTION_TOPIC: ("transaction_id", "session_id")}
 
 # of each row: its position in Kafka and in its message's list, the message, its record's time, whether it is a row
@@ -37,20 +37,20 @@ QUARANTINE_COLUMNS = ("topic", "partition", "offset", "position", "raw_value", "
 def in_brackets(value: str) -> Column:
     """The message in column ``value`` (binary), a list of rows, as the first of two such lists; null unless UTF-8.
 
-    from_json ignores what follows the first JSON value. The second list, of one row with END, is there only if the
-    message was exactly one value: one parse tells.
+    from_json ignores what follows the first JSON value. The second list, of one row with END, is present only if the
+    message was exactly one value, so a single parse is enough.
     """
     return F.concat(F.lit("["), _utf8(value), F.lit(f',[{{"session_id":"{END}"}}]]'))
 
 
 def explode_messages(messages: DataFrame) -> DataFrame:
-    """One row per element of each message's JSON list, with where it came from.
+    """One row per element of each message's JSON list, with its origin.
 
     In: Spark's Kafka source (value, topic, partition, offset, timestamp) and lists (array<array<struct>>), ``value``
     parsed ``in_brackets``. Out: row (the struct) and ORIGIN. An empty list gives no row. A message that is not a JSON
     list in UTF-8 gives one, with row null.
 
-    A message in which every element is an object was parsed once. Of any other, each element is parsed by itself.
+    If all elements of a message are objects, it is parsed once. Otherwise each element is parsed separately.
     """
     row_type = messages.schema["lists"].dataType.elementType.elementType
     one_list = F.filter(F.array("lists"), _is_one_list_of_objects)
@@ -92,7 +92,7 @@ def rejection(topic: str) -> Column:
     """reason (string): why a row (the topic's strings, ts, ORIGIN) cannot be used; null for a good one."""
     reasons = [
         (~F.col("in_list"), "the message is not a JSON list of objects in UTF-8"),
-        (F.col("ts").isNull(), "ts is missing or no whole number"),
+        (F.col("ts").isNull(), "ts is missing or not a whole number"),
         (
             F.col("ts") > F.unix_timestamp("sent_at") + MAX_AHEAD_S,
             f"ts is more than {MAX_AHEAD_S} s ahead of its Kafka record",
@@ -108,7 +108,7 @@ def rejection(topic: str) -> Column:
         if name in IDS[topic]:
             reasons.append((~is_readable_id(text, name, whole), f"{name} is not a JSON string or a whole number"))
         if name == "product_metadata":
-            reasons.append((~readable_cart(), "product_metadata is no list of product_id, quantity and item_price"))
+            reasons.append((~readable_cart(), "product_metadata is not a list of product_id, quantity and item_price"))
         elif type_ != "string":
             reasons.append((is_unreadable(text, type_), f"{name} cannot be read as {type_}"))
     return F.coalesce(*(F.when(holds, reason) for holds, reason in reasons))
@@ -135,7 +135,7 @@ def good_rows(rows: DataFrame, topic: str) -> DataFrame:
 def quarantined(rows_by_topic: dict[str, DataFrame]) -> DataFrame:
     """The rows of all topics that cannot be used: QUARANTINE_COLUMNS.
 
-    raw_value is text for people, raw_bytes the message itself where it could not be taken apart.
+    raw_value is readable text; raw_bytes is the message itself if it could not be split into rows, otherwise null.
     """
     element = F.get(elements(_utf8("value")), F.col("position"))
     raw_value = F.coalesce(element, F.make_valid_utf8(F.col("value").cast("string")))
@@ -151,10 +151,10 @@ def quarantined(rows_by_topic: dict[str, DataFrame]) -> DataFrame:
 
 
 def write_quarantine(folder: AnyPath):
-    """A foreachBatch function that keeps a micro-batch's rejected rows under ``folder``; nothing where there are none.
+    """A foreachBatch function that writes a micro-batch's rejected rows to ``folder``; no file if there are none.
 
-    May run twice for the same batch and changes nothing the second time. It is asked for before the first query starts:
-    raises OutputError then, and not Spark's own error later, where the storage of ``folder`` cannot be reached.
+    May run twice for the same batch and changes nothing the second time. Accesses ``folder`` once, before the first
+    query starts: raises OutputError if its storage cannot be reached, instead of a later error in Spark.
     """
     folder.exists()
 

@@ -1,4 +1,4 @@
-"""Consumer lag: where the topics end, and what the stream's finished micro-batches have read."""
+"""Consumer lag: end offsets of the topics, and offsets that completed micro-batches have read."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ ANSWER_MS = 2_000
 
 
 class TopicEnds:
-    """The end offsets of both topics, asked for through one consumer that is kept open. For one thread."""
+    """The end offsets of both topics, fetched through one consumer that is kept open. Not thread-safe."""
 
     def __init__(self, client: dict, clock: Callable[[], float] = time.time) -> None:
         self._client, self._clock = client, clock
@@ -25,7 +25,7 @@ class TopicEnds:
         self.away_since: float | None = None
 
     def refresh(self) -> None:
-        """Asks Kafka; when it does not answer, ``ends`` stay as they were and ``away_since`` says since when."""
+        """Queries Kafka; if it does not answer, ``ends`` is unchanged and ``away_since`` is the start of the outage."""
         try:
             with quiet_kafka():
                 found = self._ask()
@@ -38,7 +38,7 @@ class TopicEnds:
         self.ends, self.away_since = found, None
 
     def messages(self, topic: str | None = None) -> int | None:
-        """How many messages the topic, or both, have ever held; None before Kafka has answered."""
+        """Total number of messages ever written to the topic, or to both; None before Kafka has answered."""
         if not self.ends:
             return None
         topics = [topic] if topic else self.ends

@@ -1,4 +1,4 @@
-"""How the stream is doing, as of now: its state, consumer lag, throughput, latency, and the newest alerts."""
+"""Current health of the stream: state, consumer lag, throughput, latency, and the latest alerts."""
 
 import time
 from collections import deque
@@ -20,14 +20,14 @@ from fraudstream.stream.store import batch_file, batch_files, batch_number, read
 RECENT_BATCHES, ALERTS = 60, 20
 HEADLINE_S = 120
 IDLE_AFTER_S = 10
-# a batch is two messages: this many batches of lag are more than the time of a micro-batch explains
+# a batch is two messages: more batches of lag than one micro-batch can explain
 BEHIND_MESSAGES = 10
 STORED = ["transaction_id", "customer_id", "total_amount", "ts", "probability", "prediction", "imputed"]
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What there is to show at one moment. ``alerts``: newest first. ``queries``: COLUMNS, one row per query."""
+    """A snapshot for display. ``alerts``: newest first. ``queries``: COLUMNS, one row per query."""
 
     state: str
     detail: str
@@ -40,7 +40,7 @@ class Snapshot:
 
 @dataclass
 class _Predicted:
-    """What the predictions' files tell, each read once."""
+    """Figures from the predictions' files, each read once."""
 
     batches: set[int] = field(default_factory=set)
     newest: dict[str, tuple[int, bool]] = field(default_factory=dict)  # transaction_id -> ts, fraud
@@ -50,9 +50,9 @@ class _Predicted:
 
 
 class StreamMonitor:
-    """Follows the queries of Task 2 and what they have written. ``refresh`` is called from one thread only.
+    """Follows the queries of Task 2 and their output. Call ``refresh`` from one thread only.
 
-    Counts are of everything on disk, not of this session; rates and lag are of now.
+    Counts cover everything on disk, not only this session; rates and lag are current.
     """
 
     def __init__(self, settings: Settings, client: dict, clock: Callable[[], float] = time.time) -> None:
@@ -66,7 +66,7 @@ class StreamMonitor:
         self.started_at = clock()
 
     def watch(self, query: StreamingQuery) -> None:
-        """Adds a query; one of the same name takes the place of the one before."""
+        """Adds a query; it replaces an earlier one of the same name."""
         self._queries[query.name] = QueryProgress(query)
 
     def refresh(self) -> Snapshot:
@@ -155,7 +155,7 @@ class StreamMonitor:
         }
 
     def _headline(self) -> str:
-        """Frauds among what was sent in the last two minutes, as of now; long after the last message, none."""
+        """Frauds among the transactions sent in the last two minutes; none long after the last message."""
         since = self._clock() - HEADLINE_S
         recent = [fraud for ts, fraud in reversed(list(self._predicted.newest.values())) if ts > since]
         share = f", {sum(recent) / len(recent):.1%} of {len(recent):,} transactions" if recent else ": no transaction"
@@ -166,7 +166,7 @@ class StreamMonitor:
         return pd.DataFrame(reversed(self._predicted.alerts), columns=columns)
 
     def _read_predictions(self) -> None:
-        """Takes in the files that are new; the first time, all that there are."""
+        """Reads new files; all files at the first call."""
         seen = self._predicted
         new = {batch_number(file): file for file in self._new_files()}
         for _, file in sorted(new.items()):
@@ -182,7 +182,7 @@ class StreamMonitor:
             seen.batches.add(batch_number(file))
 
     def _new_files(self) -> list[AnyPath]:
-        """The first time by listing the folder; then by number, so that a look costs the same after a day."""
+        """Lists the folder at the first call; then looks files up by number, so that the cost stays constant."""
         main, folder = self._queries.get(PREDICTIONS), self._settings.predictions
         newest = main.newest.batchId if main and main.newest else None
         if self._read_up_to is None or newest is None:

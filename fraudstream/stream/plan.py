@@ -1,4 +1,4 @@
-"""Streaming plans that cost little in every micro-batch: it is planned anew each time, and 200 rows need few tasks."""
+"""Cheap streaming plans: every micro-batch is planned again, and 200 rows need few tasks."""
 
 from pyspark.sql import DataFrame
 
@@ -10,7 +10,7 @@ UNSUPPORTED_CHECK = "spark.sql.streaming.unsupportedOperationCheck"
 
 
 def in_one_task(rows: DataFrame) -> DataFrame:
-    """``rows`` as one partition where each stateful step has one: then no step needs an exchange, all are one task."""
+    """``rows`` as one partition if stateful operators have one: no exchange is needed, and all steps are one task."""
     one = rows.sparkSession.conf.get("spark.sql.shuffle.partitions") == "1"
     return rows.coalesce(1) if one else rows
 
@@ -27,14 +27,14 @@ def as_lookup(rows: DataFrame, key: str) -> DataFrame:
 
 
 def optimized_once(rows: DataFrame) -> DataFrame:
-    """``rows``, a streaming frame, with its plan optimised now and not from scratch in every micro-batch.
+    """``rows``, a streaming frame, with its plan optimised once, in advance.
 
-    Spark optimises the plan of each micro-batch anew. It finds nothing left to do in this one. There must be no
-    expression that stands for the time of the micro-batch (current_timestamp): it would stand for now.
+    Spark optimises the plan of each micro-batch again, but finds nothing left to do in this one. The plan must not
+    use the time of the micro-batch (current_timestamp): it would be fixed at the time of this call.
     """
     spark = rows.sparkSession
     before = spark.conf.get(UNSUPPORTED_CHECK)
-    spark.conf.set(UNSUPPORTED_CHECK, "false")  # it takes a plan that is not started yet for a batch plan
+    spark.conf.set(UNSUPPORTED_CHECK, "false")  # it treats a plan that is not started yet as a batch plan
     try:
         plan = rows._jdf.queryExecution().optimizedPlan()
     finally:

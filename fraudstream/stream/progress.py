@@ -1,4 +1,4 @@
-"""One query's progress, as its micro-batches report it: throughput, duration, state; zero when nothing arrives."""
+"""Progress of one query as reported by its micro-batches: throughput, duration, state; zero if nothing arrives."""
 
 import json
 import time
@@ -20,7 +20,7 @@ COLUMNS = {
     "state MB": "Float64",
 }
 DEDUPLICATION = "dedupeWithinWatermark"
-# a rate is of now: after this long without a micro-batch, and longer than the trigger takes, it is 0
+# rates are current: 0 after this long without a micro-batch, if that is longer than the trigger interval
 RATE_OF_S = 90
 
 
@@ -38,11 +38,11 @@ class QueryProgress:
         self._rows = 0
 
     def refresh(self) -> None:
-        """Takes in the micro-batches since the last call, and whether the query still runs."""
+        """Processes the micro-batches since the last call, and checks whether the query is still running."""
         try:
             self._refresh()
         except (Py4JError, PySparkException, ConnectionError) as error:
-            self._stopped(f"the query {self.name} is gone with its Spark ({type(error).__name__})")
+            self._stopped(f"the query {self.name} ended together with Spark ({type(error).__name__})")
 
     def _refresh(self) -> None:
         if self.active and not self.query.isActive:
@@ -53,7 +53,7 @@ class QueryProgress:
             return
         if progress.numInputRows and progress.batchId == seen + 1:
             self._take(progress)
-        elif progress.batchId > seen + 1:  # between two micro-batches, Spark tells of the next one, without rows
+        elif progress.batchId > seen + 1:  # between two micro-batches, Spark reports the next one without rows
             for each in self.query.recentProgress:  # a hundred are kept
                 if each.numInputRows and each.batchId > seen:
                     self._take(each)
@@ -67,7 +67,7 @@ class QueryProgress:
         states = progress.stateOperators
         through = [state.numRowsUpdated for state in states if state.operatorName == DEDUPLICATION]
         self.late += sum(state.numRowsDroppedByWatermark for state in states)
-        # a Kafka message holds a whole batch: its rows are counted where they pass
+        # a Kafka message contains a whole batch: rows are counted further down the plan
         self._rows = sum(through) if through else progress.numInputRows
         self.newest, self.changed_at = progress, self._clock()
 
@@ -104,6 +104,6 @@ class QueryProgress:
 
 
 def reason(failure: BaseException) -> str:
-    """The line that says why: what foreachBatch's function raised is below its indented traceback."""
+    """The line with the reason: an error raised in foreachBatch follows the indented traceback."""
     first, *others = str(failure).strip().splitlines()
     return next((line for line in others if not line.startswith(" ")), first) if "Traceback" in first else first

@@ -1,4 +1,4 @@
-"""Starting, following and stopping the streaming queries of Task 2."""
+"""Starts, watches and stops the streaming queries of Task 2."""
 
 import signal
 import time
@@ -37,7 +37,7 @@ class Queries:
         return query
 
     def finish(self) -> None:
-        """Stops all queries; then each that follows the predictions takes in what has come since its last trigger."""
+        """Stops all queries; then each report query processes what has arrived since its last trigger."""
         for name in self._writers:
             self._stop(name)
         for name, writer in list(self._writers.items()):
@@ -52,7 +52,7 @@ class Queries:
 
 
 def say_where_it_starts(checkpoint: AnyPath, note: Note = print) -> None:
-    """Says whether a query continues from its checkpoint or begins with the first message."""
+    """Prints whether a query continues from its checkpoint or starts with the first message."""
     commit = newest_commit(checkpoint)
     if commit is None:
         note("Starts with the first message of both topics.")
@@ -77,10 +77,10 @@ def wait_for_end(query: StreamingQuery) -> None:
 
 @contextmanager
 def _interrupts() -> Iterator[list[int]]:
-    """While entered, an interrupt (Ctrl-C) does not break in: it is added to the list that is handed over.
+    """Defers interrupts (Ctrl-C) inside the block: they are added to the list that it yields.
 
-    One that comes in the middle of a call to Java makes py4j close the connections of other threads, too: the running
-    queries' foreachBatch would never return.
+    An interrupt during a call to Java would make py4j close the connections of other threads as well, and the
+    foreachBatch calls of running queries would never return.
     """
     heard: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Which messages, rows and ids can be read, as Spark expressions: the twin of ``data.readable``, which has the rule."""
+"""Which messages, rows and ids can be read, as Spark expressions; ``data.readable`` defines the rules."""
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F

@@ -1,6 +1,6 @@
-"""The reports of 2.7 recomputed in pandas from the predictions, which hold everything: to check and to rebuild them.
+"""Recomputes the reports of 2.7 in pandas from the predictions, to check and to rebuild them.
 
-Per window and transaction the newest prediction counts, as in the queries of 2.7.
+Per window and transaction, the latest prediction counts, as in the queries of 2.7.
 """
 
 import sqlite3
@@ -36,8 +36,8 @@ PREDICTION_COLUMNS = ["transaction_id", "ts", "prediction", "product_metadata"]
 
 
 def contributions(predictions: AnyPath) -> dict[str, pd.DataFrame]:
-    """Table -> what every transaction adds to a window: window_start and window_end (UTC, ISO 8601), transaction_id,
-    prediction, and quantity, or position, product_id and quantity.
+    """Table -> each transaction's contribution to a window: window_start and window_end (UTC, ISO 8601),
+    transaction_id, prediction, and quantity, or position, product_id and quantity.
     """
     rows, items = _predicted(predictions)
     found = {}

@@ -1,9 +1,9 @@
 """The reports of 2.7 in one SQLite file: what each transaction adds to a window, upserted by key, and SQL over it.
 
-A micro-batch that runs twice, or a prediction that is revised, replaces rows by their key: the upsert is idempotent, so
-every sum is exact after any restart. Times are UTC, ISO 8601.
+A repeated micro-batch or a revised prediction replaces rows by key: the upsert is idempotent, so all sums are exact
+after any restart. Times are UTC, ISO 8601.
 
-The predictions hold everything that the reports do: a file that is deleted, emptied or replaced is rebuilt from them.
+The reports can be derived from the predictions: a file that is deleted, emptied or replaced is rebuilt from them.
 """
 
 import sqlite3
@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 
 class Reports:
-    """The reports' file. Each call opens it anew, so that any thread may call; readers never block a writer (WAL)."""
+    """The reports' file. Each call opens it again, so any thread may call; readers never block a writer (WAL)."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class Reports:
             return work(file)
 
     def _restore(self, file: Database) -> None:
-        """Replaces what the file says by what the predictions say, if they differ; then this object knows the file."""
+        """Rebuilds the file from the predictions if they differ; afterwards this object knows the file."""
         if wrong := wrong_windows(self.path, self._predictions):
             known = any(table in file.table_names() for table in KEYS)
             for table, rows in contributions(self._predictions).items():
@@ -156,7 +156,7 @@ class Reports:
                 file[table].upsert_all(records, pk=KEYS[table])
             self._create_views(file)
             if known or self._revision is not None:  # and not at the first start
-                self._note(f"{self.path.name}: {len(wrong):,} windows were wrong. Rebuilt from the predictions.")
+                self._note(f"{self.path.name}: {len(wrong):,} windows did not match the predictions: rebuilt.")
         self._sign(file)
 
     def _create_views(self, file: Database) -> None:
@@ -172,7 +172,7 @@ class Reports:
 
 
 def finished(rows: pd.DataFrame, all_read: bool = False) -> pd.DataFrame:
-    """``rows`` without the windows that still grow, by the rule of the views; all of them where none is finished.
+    """``rows`` without unfinished windows, by the rule of the views; all rows if no window is finished.
 
     ``all_read``: no row can still arrive, so every window that has ended is finished.
     """

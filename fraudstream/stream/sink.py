@@ -12,7 +12,7 @@ from fraudstream.errors import OutputError, command
 from fraudstream.storage import AnyPath
 from fraudstream.stream.store import publish
 
-# where earlier versions left the query's id; some readers stop at a file that is not parquet
+# file of the query id in earlier versions; some readers fail on files that are not parquet
 OLD_QUERY_FILE = "_query.json"
 
 
@@ -37,7 +37,7 @@ class PredictionSink:
     def __init__(self, folder: AnyPath, checkpoint: AnyPath) -> None:
         """Raises OutputError if ``folder`` and ``checkpoint`` do not belong together.
 
-        A new checkpoint counts its batches from 0 again, and would take an older query's directories for its own.
+        A new checkpoint counts its batches from 0 again, and would mistake an older query's directories for its own.
         """
         self.folder, self.checkpoint = folder, checkpoint
         self._bound = False
@@ -66,7 +66,7 @@ class PredictionSink:
             publish(parquet, self.folder, batch_id)
 
     def _bind(self) -> None:
-        """Leaves the query's id with its predictions before the first of them; one that is there is the same."""
+        """Writes the query's id before the first predictions; an existing file has the same id."""
         file = query_file(self.folder)
         if not file.exists():
             unfinished = file.parent / f".{file.name}.unfinished"

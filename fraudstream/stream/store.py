@@ -1,4 +1,4 @@
-"""One directory per micro-batch with one parquet file, made visible by one rename; and reading them back (2.6)."""
+"""One directory per micro-batch with one parquet file, published by one rename; writing and reading (2.6)."""
 
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -36,7 +36,7 @@ def read_batch(file: AnyPath, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def unfinished(folder: AnyPath) -> AnyPath:
-    """Where batches of ``folder`` are written before they are published: outside, as some readers take every file."""
+    """Where batches of ``folder`` are written before publication: outside it, because some readers read every file."""
     return folder.parent / f".{folder.name}.unfinished"
 
 
@@ -57,11 +57,11 @@ def publish(parquet: bytes | pa.Buffer, folder: AnyPath, batch_id: int) -> bool:
 
     Every writer has a directory of its own. If two write the same batch at once, the rename of one of them fails,
     because the directory exists and is not empty: it finds the other's file, which is complete, and returns False. The
-    writer that has published the batch removes what killed or slower writers have left of it.
+    writer that has published the batch removes the leftovers of killed or slower writers.
 
     On a disk and on HDFS the directory appears at once with its file. An object store has no directories: there the
-    rename copies the one object, which appears last, at once and complete. So everywhere a batch is finished when its
-    file exists, and readers need no other mark.
+    rename copies the one object, which appears last, at once and complete. So on every storage a batch is complete when
+    its file exists, and readers need no other marker.
     """
     final = batch_file(folder, batch_id)
     if final.exists():

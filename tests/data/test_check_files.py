@@ -112,8 +112,8 @@ def test_event_types_that_are_none_are_named_with_their_count(folder):
 def test_milliseconds_that_are_gone_are_counted(folder):
     change(folder / "new_transaction.csv", "created_at", lambda text: text[:-4])
     assert refused(folder) == (
-        "new_transaction.csv: 200 of 200 transactions are earlier than the CO event of their session, which is not "
-        f"counted then. Keep the milliseconds of created_at.{HINT}"
+        "new_transaction.csv: 200 of 200 transactions are earlier than the CO event of their session, which is "
+        f"then not counted. Keep the milliseconds of created_at.{HINT}"
     )
 
 
@@ -125,7 +125,7 @@ def test_seconds_that_are_gone_in_both_files_fit(folder):
 
 def test_one_time_zone_is_said_and_several_are_refused(folder):
     change(folder / "new_transaction.csv", "created_at", "{}Z".format)
-    assert require_files(folder, NAMES) == ["new_transaction.csv: the time zone of created_at (UTC) is left out."]
+    assert require_files(folder, NAMES) == ["new_transaction.csv: the time zone of created_at (UTC) is ignored."]
     change(folder / "new_transaction.csv", "created_at", some(100, moment(0), lambda text: text))
     assert refused(folder, tolerate=True).startswith(
         "new_transaction.csv: created_at has several time zones (none, UTC)"
@@ -149,7 +149,7 @@ def test_an_unreadable_time_of_the_stream_is_refused_whatever_is_tolerated(folde
 def test_empty_rows_at_the_end_are_said(folder):
     path = folder / "new_transaction.csv"
     path.write_text(path.read_text() + ",,,,,,,,,,,,,\n" * 5)
-    assert require_files(folder, NAMES) == ["new_transaction.csv: 5 rows without any value are left out."]
+    assert require_files(folder, NAMES) == ["new_transaction.csv: 5 rows without any value are ignored."]
 
 
 def test_a_column_empty_throughout_is_said(folder):

@@ -125,7 +125,7 @@ def test_task_1_interrupted_in_the_middle_of_a_batch_completes_it_and_tells_what
     text = printed(execute(notebook))
     assert "Interrupted. Run this cell again: sending continues where it stopped." in text
     assert [[len(json.loads(record.value)) for record in records(broker, topic)] for topic in TOPICS] == [[200], [2]]
-    assert "The topics hold 1 batches: 200 browsing rows and 2 transactions, the last with ts " in text
+    assert "The topics contain 1 batches: 200 browsing rows and 2 transactions; the last ts is " in text
     assert "Not sent: 1 transactions before the first event, 2 after the end of the last batch." in text
 
 
@@ -158,7 +158,7 @@ def test_task_3_interrupted_keeps_the_finished_picture(folder):
     drawn = "            figure.canvas.draw()"
     interrupt = f"{drawn}\n            import os, signal\n            os.kill(os.getpid(), signal.SIGINT)"
     text = printed(execute(load(TASK_3, (drawn, interrupt))))
-    assert "Interrupted: the chart stays as it is." in text
+    assert "Interrupted: the chart is no longer updated." in text
     assert "3 batches, 3 transactions, 2 successful." in text
 
 

@@ -35,7 +35,7 @@ def test_a_project_without_data_makes_its_own(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(notebook, "PROJECT", tmp_path)
     ensure_data(load_settings(data_dir=tmp_path / "data"))
     assert {path.name for path in (tmp_path / "data").glob("*.csv")} == set(FILES)
-    assert capsys.readouterr().out.startswith(f"No data yet: making them in {tmp_path / 'data'} ...")
+    assert capsys.readouterr().out.startswith(f"No data yet: generating them in {tmp_path / 'data'} ...")
 
 
 @pytest.mark.parametrize("there", STREAM_FILES)

@@ -143,7 +143,7 @@ def test_everything_sent_already_is_said_with_the_command_to_replay_again(connec
     replay(connect(topics, note=notes.append), files)
     assert notes == [
         "The topics already hold 3 batches: 450 browsing rows and 3 transactions. That is everything; nothing is sent "
-        "twice. To start afresh: python -m fraudstream reset, then run this notebook again."
+        "twice. To start over: python -m fraudstream reset, then run this notebook again."
     ]
 
 
@@ -155,7 +155,7 @@ def test_topics_that_hold_another_replay_are_refused(connect, topics, files, tmp
         replay(connect(topics), other)
     assert str(caught.value) == (
         f"{topic} holds another replay: its message 1 is not batch 1 of these files. "
-        "To start afresh: python -m fraudstream reset, then run this notebook again."
+        "To start over: python -m fraudstream reset, then run this notebook again."
     )
 
 
@@ -169,7 +169,7 @@ def test_another_writer_is_noticed(connect, topics):
     first, second = connect(topics), connect(topics)
     first.send(BROWSING_TOPIC, [], TS * 1000)
     second.send(BROWSING_TOPIC, [], TS * 1000)
-    with pytest.raises(BrokerError, match="browsing_behaviour: another program writes to it, too"):
+    with pytest.raises(BrokerError, match="browsing_behaviour: another program also writes to it"):
         first.send(BROWSING_TOPIC, [], TS * 1000)
 
 

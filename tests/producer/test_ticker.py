@@ -54,7 +54,7 @@ def test_after_a_long_wait_the_next_batch_goes_at_once_and_the_others_do_not_bun
     stamps, moments = ticks(clock, clock.ticker(1.0), [30.5, 0.1, 0.1])
     assert stamps == [1000, 1030, 1031]
     assert moments == pytest.approx([50.02, 80.52, 81.02])
-    assert clock.notes == ["29.5 s late (the interval is 1 s). Continuing at once; nothing is left out."]
+    assert clock.notes == ["29.5 s late (the interval is 1 s). Continuing at once; no batch is skipped."]
 
 
 def test_quick_ticks_share_a_ts_and_keep_their_distance():

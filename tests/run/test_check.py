@@ -159,7 +159,7 @@ def test_how_the_transactions_go_with_the_other_files_is_counted_and_fits(folder
     code, lines = checked(folder)
     assert code == 0
     assert "new_transaction.csv 4 50.0% 1 2 1" in lines
-    assert "new_transaction.csv: 1 rows repeat a key, the first counts." in lines
+    assert "new_transaction.csv: 1 rows repeat a key; the first one is used." in lines
 
 
 def test_what_only_the_training_reads_may_be_missing_where_a_model_is(folder):
@@ -167,7 +167,7 @@ def test_what_only_the_training_reads_may_be_missing_where_a_model_is(folder):
         (folder / name).unlink()
     code, lines = checked(folder)
     assert code == 0
-    assert "fraud_transaction.csv: not there; only the training reads it" in lines
+    assert "fraud_transaction.csv: not there; only needed for training" in lines
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def test_predictions_of_another_replay_are_refused(account):
         account([[browse(1)]], [[buy(1)]])
     assert str(caught.value) == (
         f"{account.settings.predictions} holds 2 transactions that are not in transactions: they belong to another "
-        "replay. Start afresh: python -m fraudstream reset"
+        "replay. Start over: python -m fraudstream reset"
     )
 
 

@@ -62,10 +62,10 @@ NO_LISTS = {
     "single quotes": (b"[{'ts': 1}]", "[{'ts': 1}]"),
     "byte-order mark": (b"\xef\xbb\xbf[]", "\ufeff[]"),
 }
-NO_TS = "ts is missing or no whole number"
+NO_TS = "ts is missing or not a whole number"
 AHEAD = "ts is more than 60 s ahead of its Kafka record"
 TWO_CARTS = "[{'product_id': 1, 'quantity': 1, 'item_price': 1}], [{'product_id': 2, 'quantity': 1, 'item_price': 1}]"
-NO_CART = "product_metadata is no list of product_id, quantity and item_price"
+NO_CART = "product_metadata is not a list of product_id, quantity and item_price"
 # name -> element between two good ones of a list, and the reason that quarantine gives
 BAD_TRANSACTIONS = {
     "no object": ("not a row", NO_TS),

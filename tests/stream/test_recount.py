@@ -108,7 +108,7 @@ def test_damaged_while_task_2_runs_it_is_rebuilt_at_the_next_micro_batch(spark, 
     stream.reports.upsert("frauds_by_transaction", batch)
     damage(stream.path, tmp_path / "older")
     stream.reports.upsert("frauds_by_transaction", batch)
-    assert stream.notes[-1].endswith("windows were missing or wrong. Rebuilt from the predictions.")
+    assert stream.notes[-1].endswith("windows did not match the predictions: rebuilt.")
     assert wrong_windows(stream.path, stream.predictions) == []
     assert views(stream.path) == expected()
 
@@ -121,7 +121,7 @@ def test_damaged_between_two_runs_it_is_rebuilt_at_the_start(stream, tmp_path, d
     damage(stream.path, tmp_path / "copy")
     notes = []
     Reports(stream.path, notes.append, stream.predictions, lambda: CATALOGUE)
-    assert notes[-1].endswith("windows were missing or wrong. Rebuilt from the predictions.")
+    assert notes[-1].endswith("windows did not match the predictions: rebuilt.")
     assert wrong_windows(stream.path, stream.predictions) == []
 
 

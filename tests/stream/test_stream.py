@@ -223,7 +223,7 @@ def test_unmatched_late_and_quarantined_are_accounted_for(finished):
 
 
 def test_what_cannot_be_read_lies_in_quarantine_with_its_place_and_reason(finished):
-    no_list, no_ts = "the message is not a JSON list of objects in UTF-8", "ts is missing or no whole number"
+    no_list, no_ts = "the message is not a JSON list of objects in UTF-8", "ts is missing or not a whole number"
     transactions = [(3 + number, 0, no_list) for number in range(5)]
     size = {row.offset: row.position for row in finished.quarantine if row.topic == TRANSACTION_TOPIC}[8]
     transactions += [(8, size - 1, "created_at is missing"), (8, size, no_ts)]

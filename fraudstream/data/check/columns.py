@@ -1,7 +1,7 @@
 """A column's block of texts as values, by the rules of ``fraudstream.data.rules`` and at the speed of Arrow.
 
-Arrow converts the texts that are written as the metadata asks; the rules' own functions convert every other text, once
-per block. A test compares the result with Spark's on damaged files.
+Arrow converts texts in the metadata's format; the rules' own functions convert every other distinct text, once per
+block. A test compares the result with Spark's on damaged files.
 """
 
 import json
@@ -30,7 +30,7 @@ _USUAL = {
     "date": r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$",
     "boolean": r"^(True|False)$",
 }
-# what other programs write, and what is left out of it to make it usual
+# variants written by other programs, and the parts removed to normalise them
 _LEFT_OUT = {
     "int": (r"^([0-9]{1,9})\.0*$", r"\1"),
     "timestamp": (r"^([0-9-]{10}[ T][0-9:.]{5,15}) ?(Z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$", r"\1"),
@@ -45,7 +45,7 @@ _SINGLE_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
 
 @dataclass(frozen=True)
 class Values:
-    """A block of a column: typed values, null where there is none; the rows (masks) with a word for nothing, such as
+    """A block of a column: typed values, null where there is none; the rows (masks) with a word for no value, such as
     NULL, and those with an unreadable text; ``zones``: of times, the zones after them, "" for none."""
 
     values: pa.Array
@@ -100,8 +100,8 @@ def readable_carts(texts: pa.StringArray) -> np.ndarray:
 
 
 def _usual(texts: pa.StringArray, type_: str) -> tuple[pa.Array, pa.Array | None]:
-    """The texts that Arrow converts (mask), and their values, null for the rest; no values where one does not exist,
-    such as 30 February."""
+    """The texts that Arrow converts (mask), and their values, null for the rest; no values at all if one is an invalid
+    date, such as 30 February."""
     usual = pc.match_substring_regex(texts, _USUAL[type_])
     ours = texts if _all(usual) else pc.if_else(usual, texts, None)
     if type_ == "boolean":
@@ -113,7 +113,7 @@ def _usual(texts: pa.StringArray, type_: str) -> tuple[pa.Array, pa.Array | None
 
 
 def _of_distinct(flags: list[bool], others: pa.DictionaryArray) -> np.ndarray:
-    """A flag per distinct text as one per row; False for the rows that have none of these texts."""
+    """Expands a flag per distinct text to one per row; False for rows with none of these texts."""
     return _mask(pa.array(flags, pa.bool_()).take(others.indices).fill_null(False))
 
 

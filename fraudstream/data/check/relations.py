@@ -1,4 +1,4 @@
-"""How the transactions go with the other files: sessions, customers, products, times."""
+"""How the transactions join with the other files: sessions, customers, products, times."""
 
 import numpy as np
 import pyarrow as pa
@@ -29,13 +29,13 @@ def relations(scans: dict[str, Scan], sold: Scan, browsing: Scan | None) -> list
 
 
 def checkouts_after(sold: Scan, browsing: Scan) -> int:
-    """How many transactions are earlier than every CO event of their session, though it has one."""
+    """Number of transactions that are earlier than every CO event of their session (at least one)."""
     both = _with_checkouts(sold, browsing)
     return 0 if both is None else pc.sum(pc.less(both["created_at"], both["time_min"])).as_py() or 0
 
 
 def checkouts_before(sold: Scan, browsing: Scan) -> int:
-    """How many transactions are later than every CO event of their session, though it has one."""
+    """Number of transactions that are later than every CO event of their session (at least one)."""
     both = _with_checkouts(sold, browsing)
     return 0 if both is None else pc.sum(pc.greater(both["created_at"], both["time_max"])).as_py() or 0
 

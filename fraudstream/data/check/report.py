@@ -20,10 +20,10 @@ HINT = "Correct the files, or continue with --tolerate."
 
 
 def report_files(data_dir: Path, has_model: bool, console: Console, tolerate: bool = False) -> list[str]:
-    """Prints what is in the data folder; returns the names of the files that do not fit.
+    """Prints the report on the data folder; returns the names of the files that do not fit.
 
-    With ``has_model``, a file that only the training reads may be missing. With ``tolerate``, damage is only said.
-    Raises DataError without such a folder.
+    With ``has_model``, a file that only the training reads may be missing. With ``tolerate``, damage is only reported.
+    Raises DataError if the folder does not exist.
     """
     _require_folder(data_dir)
     with console.status("Reading the files ..."):
@@ -33,7 +33,7 @@ def report_files(data_dir: Path, has_model: bool, console: Console, tolerate: bo
         for text in (*file.problems, *file.damage, *file.notes):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     if not tolerate and any(file.damage for file in files):
-        console.print(f"More than one in a hundred values or rows cannot be used. {HINT}", highlight=False)
+        console.print(f"More than 1 % of the values or rows are unusable. {HINT}", highlight=False)
     scans = {file.name: file.scan for file in files if file.scan}
     if any(name in scans for name in PAIRS):
         console.print(_transactions_table(scans, console.width >= WIDE))

@@ -1,4 +1,4 @@
-"""What a file's scan means for a run: problems that stop it, damage that may be tolerated, and notes."""
+"""The verdict on a scanned file: problems that stop a run, damage that may be tolerated, and notes."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from fraudstream.schemas import FILES, OPTIONAL_FILES, PAST_FILES, STATIC_FILES,
 
 PAIRS = dict(zip(TRANSACTION_FILES, BROWSING_FILES, strict=True))
 NEEDED = {**STATIC_FILES, **STREAM_FILES}
-# of a column's values, or of a file's rows: a larger share that cannot be used refuses the file
+# a larger share of unusable values in a column, or rows in a file, rejects the file
 TOLERATED_SHARE = 0.01
 UNIQUE = ("customer.csv", "product.csv", "category.csv")
 # columns that the model's features come from
@@ -40,7 +40,7 @@ class File:
     """A file's verdict, in lines that begin with its name.
 
     ``problems`` keep a run or a training from working; ``damage`` is over TOLERATED_SHARE, and a run with --tolerate
-    passes over it; ``notes`` are worth knowing.
+    accepts it; ``notes`` are worth knowing.
     """
 
     name: str
@@ -51,8 +51,8 @@ class File:
 
 
 def look_at(data_dir: Path, names: list[str], has_model: bool) -> list[File]:
-    """The scan and the verdict of each of the files ``names``; with ``has_model`` what only the training reads may be
-    missing."""
+    """The scan and the verdict of each of the files ``names``; with ``has_model``, files needed only for
+    training may be missing."""
     scans: dict[str, Scan] = {}
     failed: dict[str, File] = {}
     for name in names:
@@ -69,13 +69,13 @@ def look_at(data_dir: Path, names: list[str], has_model: bool) -> list[File]:
 
 
 def _missing(data_dir: Path, name: str, has_model: bool) -> File | None:
-    """The verdict on a file that is not there and need not be; None for any other."""
+    """The verdict on a missing optional file; None for any other file."""
     there = any((data_dir / each).is_file() for each in (name, csv_files.OTHER_NAMES.get(name, name)))
     if there or name in NEEDED or (name in PAST_FILES and not has_model):
         return None
-    why = "only the training reads it" if name in PAST_FILES else "not needed"
+    why = "only needed for training" if name in PAST_FILES else "not needed"
     if name in OPTIONAL_FILES:
-        why = "without it, precision and recall are not known"
+        why = "without it, precision and recall cannot be computed"
     return File(name, notes=(f"{name}: not there; {why}",))
 
 
@@ -90,7 +90,7 @@ def _verdict(found: Scan, scans: dict[str, Scan]) -> File:
 
 
 def _problems(found: Scan) -> list[str]:
-    """What stops a run whatever its share."""
+    """Problems that stop a run, regardless of the share of rows affected."""
     if not found.rows:
         return [f": has a header but no rows. Put the complete file in {found.path.parent}."]
     problems = []
@@ -130,7 +130,7 @@ def _unreadable(found: Scan) -> list[tuple[str, int, int]]:
 
 
 def _unusable(found: Scan, scans: dict[str, Scan]) -> list[tuple[str, int, int]]:
-    """Other rows that come to nothing: text, their number, and the number of rows."""
+    """Other unusable rows: text, their number, and the number of rows."""
     unusable = []
     for name in REQUIRED.get(found.name, ()):
         empty = found.found[name].empty
@@ -151,8 +151,8 @@ def _unusable(found: Scan, scans: dict[str, Scan]) -> list[tuple[str, int, int]]
     late = checkouts_after(found, browsing) if browsing else 0
     if late:
         text = (
-            f": {late:,} of {found.rows:,} transactions are earlier than the CO event of their session, which is not "
-            "counted then. Keep the milliseconds of created_at."
+            f": {late:,} of {found.rows:,} transactions are earlier than the CO event of their session, which is "
+            "then not counted. Keep the milliseconds of created_at."
         )
         unusable.append((text, late, found.rows))
     if found.name in STREAM_FILES and found.quarantined:
@@ -178,13 +178,13 @@ def _notes(found: Scan, scans: dict[str, Scan]) -> list[str]:
     if found.odd_quantities:
         notes.append(f": {found.odd_quantities:,} of {found.rows:,} carts have a quantity below 1.")
     if found.repeated_keys and found.name not in UNIQUE:
-        notes.append(f": {found.repeated_keys:,} rows repeat a key, the first counts.")
+        notes.append(f": {found.repeated_keys:,} rows repeat a key; the first one is used.")
     if found.without_time and found.name not in STREAM_FILES:
         notes.append(f": {found.without_time:,} rows without a time.")
     if len(found.zones) == 1 and "" not in found.zones:
-        notes.append(f": the time zone of {TIMES[found.name]} ({', '.join(found.zones)}) is left out.")
+        notes.append(f": the time zone of {TIMES[found.name]} ({', '.join(found.zones)}) is ignored.")
     if found.blank_rows:
-        notes.append(f": {found.blank_rows:,} rows without any value are left out.")
+        notes.append(f": {found.blank_rows:,} rows without any value are ignored.")
     for name, column in found.found.items():
         if column.words:
             notes.append(f": {name} is {column.word!r} in {column.words:,} rows, read as empty.")

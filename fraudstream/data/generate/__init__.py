@@ -17,8 +17,8 @@ def generate(data_dir: Path, scale: float = 1.0, seed: int = 42, progress: bool 
     """Write all files into data_dir (created if missing) and return file name -> number of rows.
 
     scale 1: 300,000 past and 100,000 new browsing rows. If exactly these files exist already, nothing is written.
-    Raises SettingsError for an impossible scale or seed, DataError if a file that the generator did not write is in
-    the way, OutputError when the folder cannot be written; in each case no file was touched.
+    Raises SettingsError for an impossible scale or seed, DataError if the folder contains a file that the generator
+    did not write, OutputError if it cannot be written; no file is changed in any of these cases.
     """
     if not SCALES[0] <= scale <= SCALES[1]:
         low, high = SCALES

@@ -1,4 +1,4 @@
-"""The browsing of a period: sessions placed in time so that the shop is evenly busy, and exactly so many rows."""
+"""The browsing events of a period: sessions placed in time for even traffic, and an exact number of rows."""
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ def _around_checkouts(rng: np.random.Generator, events: Events, purchases: pd.Da
 
 
 def _passed(rng: np.random.Generator, events: Events) -> tuple[np.ndarray, np.ndarray]:
-    """How far each event is in its session, and how far its CO (or last event): few gaps are long."""
+    """Position of each event, and of the CO (or last event), within the session; few gaps are long."""
     gaps = rng.integers(1, 101, (len(events.session), 3)).prod(axis=1)
     first = np.searchsorted(events.session, np.arange(len(events.last)))
     running = np.cumsum(gaps)
@@ -78,7 +78,7 @@ def _total_of_session(events: Events, passed: np.ndarray) -> np.ndarray:
 
 
 def _lookers(rng: np.random.Generator, period: Period, buying_ms: np.ndarray) -> tuple[Events, np.ndarray]:
-    """Sessions without purchase, and shop times of their events: they fill the hours that lack rows."""
+    """Sessions without purchase, and shop times of their events: they fill the hours with too few rows."""
     missing = period.rows - len(buying_ms)
     events = walk(rng, no_purchase(rng, missing // 3 + 50))
     events = _cut(events, missing)
@@ -103,7 +103,7 @@ def _cut(events: Events, rows: int) -> Events:
 
 
 def _visitors(rng: np.random.Generator, size: int, purchases: pd.DataFrame) -> np.ndarray:
-    """Customers of sessions without a purchase: they buy at another time."""
+    """Customers of sessions without a purchase; they buy in other sessions."""
     return purchases["customer"].to_numpy()[rng.integers(0, len(purchases), size)]
 
 

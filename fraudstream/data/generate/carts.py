@@ -35,7 +35,7 @@ class _Catalogue:
         self.by_price = np.argsort(self.prices, kind="stable")
 
     def choose(self, rng: np.random.Generator, prices: tuple[int, int], size: int) -> np.ndarray:
-        """Positions of products between two permille of the price list; over the whole list, by popularity."""
+        """Positions of products in a price range (permille of the price list); over the whole list, by popularity."""
         if prices == (0, draw.THOUSAND):
             return draw.pick(rng, self.popularity, size)
         low, high = (len(self.ids) * permille // draw.THOUSAND for permille in prices)

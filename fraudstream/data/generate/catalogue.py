@@ -28,7 +28,7 @@ def categories() -> pd.DataFrame:
 def products(rng: np.random.Generator, category: pd.DataFrame, size: int) -> pd.DataFrame:
     """product.csv's columns as text or int, and two of its own: price (rupiah), popularity (weight), both int64.
 
-    Every category has a product; some hold many more than others.
+    Every category has at least one product; some have many more than others.
     """
     ids = np.sort(rng.permutation(np.arange(1, IDS_PER_PRODUCT * size))[:size])
     articles = category.iloc[_kinds(rng, len(category), size)].reset_index(drop=True)
@@ -62,7 +62,7 @@ def _kinds(rng: np.random.Generator, categories_: int, size: int) -> np.ndarray:
 
 
 def _with_relisted(rng: np.random.Generator, products_: pd.DataFrame, keep: int) -> pd.DataFrame:
-    """Some products, none of the first, get another's name and looks: names are not unique."""
+    """Gives some products the name and attributes of another: names are not unique."""
     relisted = draw.chance(rng, words.RELISTED_PERMILLE, len(products_)) & (np.arange(len(products_)) >= keep)
     models = rng.integers(0, len(products_), len(products_))[relisted]
     same = ["gender", "baseColour", "productDisplayName", "category_id"]

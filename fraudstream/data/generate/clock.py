@@ -1,8 +1,8 @@
-"""The shop's clock: from evenly filled shop time to a calendar with busy evenings and quiet nights.
+"""The shop's clock: maps uniform shop time to a calendar with busy evenings and quiet nights.
 
 Shop time runs from 0 to a period's length in ms, and on average one browsing row falls into each MEAN_GAP_MS of it.
-The calendar shows the same rows 6 s apart in the busiest hours of the week and 10 s in the quietest. All in whole
-milliseconds: no rounding, so no difference between machines.
+The calendar shows the same rows 6 s apart in the busiest hours of the week and 10 s in the quietest. All times are in
+whole milliseconds: no rounding, so identical results everywhere.
 """
 
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Period:
         return _interpolate(shop_ms, shop, calendar)
 
     def to_shop_time(self, calendar_ms: np.ndarray) -> np.ndarray:
-        """Shop time (int64, ms) of calendar times; times outside the period become its nearest end."""
+        """Shop time (int64, ms) of calendar times; times outside the period are clipped to it."""
         calendar, shop = self._knots
         return _interpolate(np.clip(calendar_ms, calendar[0], calendar[-1]), calendar, shop)
 

@@ -1,4 +1,4 @@
-"""Random draws that come out the same on every machine: whole numbers wherever the result is written or compared."""
+"""Random draws with identical results on every machine: integers wherever the result is written or compared."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ THOUSAND = 1000
 
 
 def generator(seed: int, part: int) -> np.random.Generator:
-    """The random generator of one part of the shop: a change to one part leaves the others unchanged."""
+    """A separate random generator per part of the shop, so that a change to one part leaves the others unchanged."""
     return np.random.Generator(np.random.PCG64([seed, part]))
 
 
 def pick(rng: np.random.Generator, weights: Sequence[int] | np.ndarray, size: int) -> np.ndarray:
-    """Positions in weights (int64), each as likely as its whole-number weight."""
+    """Random positions in ``weights`` (int64), with probability proportional to the weight."""
     bounds = np.cumsum(np.asarray(weights, dtype=np.int64))
     return np.searchsorted(bounds, rng.integers(0, bounds[-1], size), side="right")
 
@@ -32,13 +32,13 @@ def chance(rng: np.random.Generator, permille: int | np.ndarray, size: int) -> n
 def long_tailed(rng: np.random.Generator, median: float, sigma: float, size: int) -> np.ndarray:
     """Whole numbers (int64) of a log-normal distribution.
 
-    exp() may differ in its last digit between machines; rounded to whole numbers far below 2**53 it does not.
+    exp() may differ in its last digit between machines; rounded to integers far below 2**53, it does not.
     """
     return np.rint(median * np.exp(sigma * rng.standard_normal(size))).astype(np.int64)
 
 
 def bell(rng: np.random.Generator, sd: int, size: int) -> np.ndarray:
-    """Whole numbers (int64) around 0, nearly normal: the sum of six uniform ones, so never beyond 4.2 sd."""
+    """Whole numbers (int64) around 0, approximately normal: the sum of six uniform ones, so within 4.2 sd."""
     half_width = int(sd * 0.7071)  # the sum of six uniform numbers from -h to h has the deviation h * sqrt(2)
     return rng.integers(-half_width, half_width + 1, (size, 6)).sum(axis=1)
 

@@ -48,7 +48,7 @@ CITIES = (
 
 
 def points(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Places all over the country: int64, one row per place, latitude and longitude in their units."""
+    """Places throughout the country: int64, one row per place, latitude and longitude in their units."""
     centres = np.array([city[1:3] for city in CITIES], dtype=np.int64)
     towns = centres[draw.pick(rng, [city[3] for city in CITIES], size)]
     return around(rng, towns * _THOUSANDTHS, CITY_SD)

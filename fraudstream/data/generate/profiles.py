@@ -1,7 +1,7 @@
-"""How honest and fraudulent buyers behave: one table, every number in it chosen.
+"""Behaviour of honest and fraudulent buyers in one table; all parameters are chosen, not estimated.
 
-No single column tells them apart: bookmark buyers walk as straight as a bot, bulk buyers fill their carts as
-resellers do, bargain hunters are new and love promo codes, and a part of each kind of fraud browses like anybody.
+No single column separates the two: bookmark buyers go straight to the checkout like bots, bulk buyers fill their carts
+like resellers, bargain hunters are new and use promo codes, and some frauds of each kind browse like regular customers.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class Profile:
     minutes: tuple[float, float]  # length of the session: median, sigma of a log-normal
     products: tuple[int, ...]  # weights of 1, 2, 3, ... products in the cart
     quantity: tuple[int, ...]  # weights of 1, 2, 3, ... pieces of a product
-    prices: tuple[int, int]  # products between these permille of the price list; (0, 1000): by popularity
+    prices: tuple[int, int]  # price range in permille of the price list; (0, 1000): by popularity
     promo_permille: int  # buys with a promo code
     promo_amount: tuple[int, int]  # rupiah
     fail_permille: int  # the payment fails
@@ -122,7 +122,7 @@ FRAUDS: dict[str, Profile] = {
         night=True,
         burst=(4, 200),
     ),
-    # stolen cards tested on cheap things
+    # stolen cards tested on cheap items
     "card_testing": replace(
         REGULAR,
         share=20,

@@ -1,4 +1,4 @@
-"""The purchases before they become rows: buyer, time and kind, one row per purchase."""
+"""The purchases, one row each, before they are written to the files' columns: buyer, time and kind."""
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,8 @@ from fraudstream.data.generate.frauds import MINUTE_MS, burst_times, fraud_numbe
 from fraudstream.data.generate.profiles import FRAUDS, HONEST, REGULAR, Profile
 
 PURCHASES, IN_ROWS = 15, 400  # 7.5 per batch of 200 browsing rows
-FAILED_PROMO_PERMILLE = 90  # tries one promo code more than it uses
-MAX_STEPS = 450  # and never more than a twentieth of the period's rows
+FAILED_PROMO_PERMILLE = 90  # tries one more promo code than it uses
+MAX_STEPS = 450  # and at most a twentieth of the period's rows
 MAX_MINUTES = 30 * 24 * 60
 
 
@@ -19,7 +19,7 @@ def purchases(rng: np.random.Generator, period: Period, customers: pd.DataFrame,
 
     kind (text), checkout (shop time, ms), customer (position in customers), products, adds, promo_tries, steps (numbers
     of products in the cart and of events ATC, AP and L2/L3 before the checkout), looks (permille of steps that are L2),
-    length_ms (of the session), has_promo (bool). stream: the new period, in which fresh customers buy as well.
+    length_ms (of the session), has_promo (bool). stream: the new period, in which fresh customers also buy.
     """
     size = period.rows * PURCHASES // IN_ROWS
     numbers = fraud_numbers(size)

@@ -1,4 +1,4 @@
-"""A session as a walk through the shop: which event follows which."""
+"""A session as a Markov chain over the event types."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ L2_PERCENT = np.array([120, 150, 160, 60, 55, 60, 90])
 
 @dataclass(frozen=True)
 class Plan:
-    """What each session will do: int64 arrays with one value per session."""
+    """The plan of each session: int64 arrays with one value per session."""
 
     steps: np.ndarray  # L2 and L3 events before the checkout, or at all
     looks: np.ndarray  # permille of steps that are L2
@@ -49,7 +49,7 @@ def walk(rng: np.random.Generator, plan: Plan) -> Events:
     """The events of all sessions: browsing, with products added to the cart, promo codes and the checkout.
 
     Each event has a rank in its session: browsing step i has 4i, an ATC follows a step at 4i + 1 (the next VI where
-    there is one), AP and CO come behind the last step before the checkout at + 2 and + 3.
+    there is one), AP and CO follow the last step before the checkout at + 2 and + 3.
     """
     length = plan.steps + plan.later
     sessions = np.arange(len(length))
@@ -71,7 +71,7 @@ def walk(rng: np.random.Generator, plan: Plan) -> Events:
 
 
 def _browse(rng: np.random.Generator, length: np.ndarray, first: np.ndarray, looks: np.ndarray) -> np.ndarray:
-    """Codes of the browsing events, session after session: all sessions take their next step at once."""
+    """Codes of the browsing events, session after session: vectorised: all sessions take their next step together."""
     codes = np.empty(int(length.sum()), dtype=np.int64)
     longest_first = np.argsort(-length, kind="stable")
     still_there = np.searchsorted(-length[longest_first], -np.arange(length.max()), side="left")

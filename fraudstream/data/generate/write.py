@@ -14,7 +14,7 @@ CHUNK_ROWS = 20_000
 def write_all(data_dir: Path, files: dict[str, pd.DataFrame], made: Manifest, progress: bool) -> None:
     """Write every table under a temporary name, and rename them once all are complete.
 
-    made: scale and seed, to which hashes and rows are added. Whatever of the shop is in the folder is replaced.
+    made: scale and seed, to which hashes and rows are added. Existing files of the shop in the folder are replaced.
     """
     partial = {name: data_dir / f".{name}.partial" for name in files}
     try:
@@ -35,7 +35,7 @@ def write_all(data_dir: Path, files: dict[str, pd.DataFrame], made: Manifest, pr
 def _write(path: Path, name: str, frame: pd.DataFrame, progress: bool) -> str:
     """Write one table and return its sha256. UTF-8, ``\\n``, quotes only where needed.
 
-    progress: a bar on a terminal, elsewhere a line.
+    progress: a bar on a terminal, otherwise a line.
     """
     digest = hashlib.sha256()
     bar = tqdm(total=len(frame), desc=f"{name:<26}", unit=" rows", disable=None if progress else True)

@@ -1,4 +1,4 @@
-"""Kafka's server.properties, and the ports in it: the file is where the port is remembered between two starts."""
+"""Kafka's server.properties, which also stores the port between two starts."""
 
 import random
 import re
@@ -9,7 +9,7 @@ from fraudstream.errors import BrokerError, Note
 
 HOST = "127.0.0.1"
 PREFERRED_PORT = 9092
-# below the ports that systems hand out to outgoing connections, so that a remembered one is still free tomorrow
+# below the ephemeral port range, so that a stored port is likely to be free at the next start
 OTHER_PORTS = range(20000, 32000)
 
 # Differences from Kafka's defaults, each with its reason. Paths are relative to the broker's folder.
@@ -25,7 +25,7 @@ log.dirs=data
 # topics are created explicitly: a misspelt name is an error, not a new topic
 auto.create.topics.enable=false
 
-# retention by age looks at record timestamps, and a replay may bring old ones: bound the size instead (4 GiB a topic)
+# retention by age uses record timestamps, which may be old in a replay: limit the size instead (4 GiB per partition)
 log.retention.ms=-1
 log.retention.bytes=4294967296
 
@@ -44,7 +44,7 @@ group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 
-# 16 MB of the heap for cleaning the offsets topic instead of 128
+# 16 MB instead of 128 MB of heap for compacting the offsets topic
 log.cleaner.dedupe.buffer.size=16777216
 """
 
@@ -52,7 +52,7 @@ log.cleaner.dedupe.buffer.size=16777216
 def write_properties(folder: Path, taken: frozenset[int], note: Note) -> str:
     """Writes server.properties with free ports and returns the clients' address, 127.0.0.1:port.
 
-    The port of the last start comes first, then 9092, then any free one; ports in taken are left out.
+    Tries the port of the last start, then 9092, then any free one; ports in ``taken`` are skipped.
     """
     last = address(folder)
     wanted = int(last.rpartition(":")[2]) if last else PREFERRED_PORT
@@ -88,13 +88,13 @@ def free_port(taken: frozenset[int]) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether Kafka could listen there: no program accepts connections, and the port can be bound."""
+    """Whether Kafka can listen there: no program accepts connections, and the port can be bound."""
     with socket.socket() as client:
         client.settimeout(1)
         if client.connect_ex((HOST, port)) == 0:
             return False
     with socket.socket() as server:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does: a port in TIME_WAIT is free
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as in Java: a port in TIME_WAIT counts as free
         try:
             server.bind((HOST, port))
         except OSError:

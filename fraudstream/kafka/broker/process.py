@@ -1,7 +1,7 @@
-"""The broker's process: detached from the process that starts it, and found again by any process of this machine.
+"""The broker's process: detached from the process that starts it, and discoverable from any process on this machine.
 
-The broker inherits an open file that is locked (``running.lock``). The operating system ends that lock with the
-process, however it ends, so neither a stale process id nor a reused one can mislead. This matters because a second
+The broker inherits an open, locked file (``running.lock``). The operating system releases that lock when the process
+ends, however it ends, so neither a stale process id nor a reused one can mislead. This matters because a second
 Kafka on the same data damages the metadata of the first before it notices that the folder is in use.
 """
 
@@ -21,7 +21,7 @@ from fraudstream.errors import BrokerError
 # and survives the end of a notebook's kernel
 DETACHED = """sh -c 'echo $$ >broker.pid && exec "$@"' sh "$@" </dev/null >>console.log 2>&1 &"""
 
-DYING_S = 5  # a killed process loses its id a moment before its last thread closes its files
+DYING_S = 5  # a killed process loses its id shortly before its last thread closes its files
 
 
 def is_running(folder: Path) -> bool:
@@ -29,11 +29,11 @@ def is_running(folder: Path) -> bool:
     if not (folder / "running.lock").exists():
         return False
     with _open(folder) as lock:
-        return not _try_lock(lock, fcntl.LOCK_SH)  # shared: two that look at once do not take each other for the broker
+        return not _try_lock(lock, fcntl.LOCK_SH)  # shared: concurrent checks do not conflict
 
 
 def was_killed(folder: Path) -> bool:
-    """Whether the folder's broker ended without being stopped: its process id is still there, its process is not."""
+    """Whether the folder's broker ended without being stopped: its process id is still on file, its process is gone."""
     return (folder / "broker.pid").exists() and not is_running(folder)
 
 
@@ -41,7 +41,7 @@ def was_killed(folder: Path) -> bool:
 def reserved(folder: Path) -> Iterator[int]:
     """The folder's lock as an open file to pass to the broker; it is free again when no process holds it."""
     with _open(folder) as lock:
-        deadline = time.monotonic() + 2  # another process may be looking at the lock
+        deadline = time.monotonic() + 2  # another process may be checking the lock
         while not _try_lock(lock, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
                 raise BrokerError(f"{folder}: a broker is already running there.")
@@ -85,10 +85,10 @@ def _out_of_reach(folder: Path, pid: str) -> str:
 
 
 def end(process: psutil.Process, folder: Path, stop_timeout_s: float = 20) -> None:
-    """Ends this process and no other: asks it to stop and kills it after ``stop_timeout_s`` seconds."""
-    with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
+    """Ends exactly this process: terminates it, and kills it after ``stop_timeout_s`` seconds."""
+    with suppress(psutil.NoSuchProcess):  # it may have ended by itself
         process.terminate()
-        process.resume()  # a paused process would not receive it
+        process.resume()  # a paused process would not handle it
     if not wait_for_end(folder, stop_timeout_s):
         process.kill()
         if not wait_for_end(folder, 10):

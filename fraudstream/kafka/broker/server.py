@@ -1,6 +1,6 @@
 """The embedded broker: Apache Kafka from its own jars, one node (KRaft), bound to 127.0.0.1, one per output folder.
 
-All of it is in ``output/broker``: data, server.properties, broker.pid, server.log (Kafka's warnings and errors),
+Its files are in ``output/broker``: data, server.properties, broker.pid, server.log (Kafka's warnings and errors),
 console.log (Java's own output), temporary.lock (the command that stops the broker when it ends).
 """
 
@@ -29,7 +29,7 @@ from fraudstream.settings import Settings
 LOG4J = Path(__file__).with_name("log4j2.properties")
 START_LIMIT_S = 60
 PORT_TRIES = 3
-# Java's quick compiler and collector: half the processor time of a start, and more than enough for a batch per second
+# the C1 compiler and the serial collector: half the CPU time at startup, and ample for one batch per second
 QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 LOGS = ("console.log", "server.log")
 TEMPORARY = "temporary.lock"
@@ -40,7 +40,7 @@ START_MARK = "---- start"
 class Status:
     """State of a folder's broker: memory is resident, in megabytes (10^6 bytes), started in Unix seconds.
 
-    left_by: the command that started it for itself and was killed before it could stop it; None if there was none.
+    left_by: the command that started it temporarily and was killed before it could stop it, or None.
     """
 
     folder: Path
@@ -73,13 +73,13 @@ def start(settings: Settings, note: Note = print) -> str:
     """
     folder = settings.broker_dir
     if not process.is_running(folder):
-        java()  # write nothing where Kafka could not run
+        java()  # fail before writing anything if Kafka cannot run
     with writing_to(make(folder)), _one_at_a_time(folder, note):
         if process.is_running(folder):
             address = config.address(folder)
             if address is not None and _wait(folder, address, note):
                 return address
-            if process.is_running(folder):  # not one that has just been killed
+            if process.is_running(folder):  # the broker may just have been killed
                 raise BrokerError(f"{_status(folder)!r}. Stop it, then start again.")
         class_path = f"{jars('broker', settings.jars_dir, note)[0].parent}/*"
         return _start(folder, class_path, note)
@@ -94,16 +94,16 @@ def stop(settings: Settings) -> bool:
         running = process.find(folder)
         if running is not None:
             process.end(running, folder)
-        (folder / "broker.pid").unlink(missing_ok=True)  # whoever waits for it sees that it was stopped on purpose
+        (folder / "broker.pid").unlink(missing_ok=True)  # marks it as stopped on purpose, for clients that wait for it
         return running is not None
 
 
 @contextmanager
 def stop_broker_afterwards(settings: Settings, who: str = "a command") -> Iterator[None]:
-    """Stops the embedded broker at the end of the block, unless it was running before and was meant to.
+    """Stops the embedded broker at the end of the block, unless it was already running deliberately.
 
-    One that a killed command left behind was not meant to. ``who`` names the command to the next one, should this one
-    be killed, too.
+    A broker left behind by a killed command does not count as deliberate. ``who`` identifies this command to the next
+    one in case this one is killed, too.
     """
     folder = settings.broker_dir
     if not settings.embedded_broker or (status(settings).running and not left_by(folder)):
@@ -119,13 +119,13 @@ def stop_broker_afterwards(settings: Settings, who: str = "a command") -> Iterat
 
 
 def left_by(folder: Path) -> str | None:
-    """The killed command, with its process and start, whose temporary broker is in this folder; None without one."""
+    """The killed command (with process and start) whose temporary broker is in this folder, or None."""
     mark = folder / TEMPORARY
     return locks.described(mark) if locks.pid(mark) and not locks.is_held(mark) else None
 
 
 def keep(settings: Settings) -> None:
-    """Makes the broker that a killed command left behind a lasting one: nothing stops it unasked any more."""
+    """Keeps the broker that a killed command left behind: from now on it is stopped only on request."""
     if left_by(settings.broker_dir):
         (settings.broker_dir / TEMPORARY).unlink()
 
@@ -153,7 +153,7 @@ def _status(folder: Path) -> Status:
 
 
 def _start(folder: Path, class_path: str, note: Note) -> str:
-    """Starts Kafka; tries again only if another program took the port between our look and Kafka's start."""
+    """Starts Kafka; retries only if another program took the port between our check and Kafka's start."""
     began = time.monotonic()
     note(f"Starting Kafka in {folder} ...")
     taken: frozenset[int] = frozenset()
@@ -188,7 +188,7 @@ def _launch(folder: Path, class_path: str) -> None:
 def _format(folder: Path, program: list[str]) -> None:
     """Prepares the data folder for a cluster with a new id."""
     new_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    # one word, as an id may begin with a dash
+    # a single argument, because an id may begin with a dash
     command = [*program, "kafka.tools.StorageTool", "format", "--config=server.properties", f"--cluster-id={new_id}"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if run.returncode != 0:
@@ -213,13 +213,13 @@ def _cause(folder: Path) -> str:
     for name in LOGS:
         lines += (folder / name).read_text(errors="replace").rpartition(START_MARK)[2].splitlines()[1:]
     telling = [line.strip() for line in lines if re.search(r" (ERROR|FATAL) |^\S*(Exception|Error)\b|^Caused by", line)]
-    last = list(dict.fromkeys(reversed(telling or lines)))[:4]  # each once; the deepest cause is the last in a log
+    last = list(dict.fromkeys(reversed(telling or lines)))[:4]  # without repetitions, root cause (last) first
     return f"{folder / 'server.log'} ends with: {' | '.join(reversed(last)) or '(nothing)'}"
 
 
 @contextmanager
 def _one_at_a_time(folder: Path, note: Note) -> Iterator[None]:
-    """Starts and stops of one folder wait for each other; the first start may download the jars."""
+    """Serialises starts and stops of one folder; the first start may download the jars."""
     lock = FileLock(folder / "start.lock")
     try:
         lock.acquire(timeout=1)
