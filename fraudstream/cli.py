@@ -1,6 +1,5 @@
 """Live fraud prediction for an online shop: Kafka, Spark Structured Streaming and Spark ML in three notebooks."""
 
-import errno
 import os
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import typer
 from fraudstream.errors import DataError, FraudstreamError, Interrupted, OutputError
 from fraudstream.kafka import broker as kafka_broker
 from fraudstream.settings import PROJECT, Settings, load_settings
-from fraudstream.storage import unwritable
+from fraudstream.storage.folders import REASONS, unwritable
 
 app = typer.Typer(help=__doc__, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 broker = typer.Typer(help="The embedded Kafka broker, one per output folder.", rich_markup_mode=None)
@@ -25,11 +24,6 @@ Tolerate = Annotated[
 ]
 # field of the settings -> the option that sets it
 OPTIONS = {"data_dir": "--data-dir", "model": "--model", "batches": "--batches", "interval_s": "--interval"}
-# errors that a folder or a disk can cause; any other OSError is a bug, whose traceback should be seen
-REFUSALS = frozenset(
-    getattr(errno, name)
-    for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "EEXIST", "ENAMETOOLONG")
-)
 
 
 @app.callback(invoke_without_command=True)
@@ -189,7 +183,7 @@ def main() -> None:
     except FraudstreamError as error:
         _end(error)
     except OSError as error:
-        if error.errno not in REFUSALS:
+        if error.errno not in REASONS:
             raise
         _end(OutputError(unwritable("A file", error)))
 

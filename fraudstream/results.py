@@ -23,7 +23,7 @@ import pyarrow as pa
 from fraudstream.errors import OutputError, command
 from fraudstream.schemas import REPORT_VIEWS
 from fraudstream.settings import Settings, load_settings
-from fraudstream.storage import AnyPath
+from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.store import batch_files, batch_number, read_batch
 
 REPORT_TABLES = tuple(REPORT_VIEWS)

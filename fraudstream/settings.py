@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fraudstream.errors import SettingsError
-from fraudstream.storage import AnyPath, HadoopPath
+from fraudstream.storage.hadoop import AnyPath, HadoopPath
 
 PREFIX = "FRAUDSTREAM_"
 PROJECT = Path(__file__).resolve().parents[1]

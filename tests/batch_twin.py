@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from fraudstream.data.frames import read_browsing, read_csv, read_profiles
 from fraudstream.features import FEATURES, TRANSACTION_COLUMNS, batch_features
-from fraudstream.storage import hadoop_glob
+from fraudstream.storage.hadoop import hadoop_glob
 
 VECTORS = ("rawPrediction", "probability")
 COLUMNS = [*TRANSACTION_COLUMNS, *FEATURES, *VECTORS, "prediction"]

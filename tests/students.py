@@ -17,7 +17,7 @@ from fraudstream.features import batch_features
 from fraudstream.model import FOLDER, SavedModel, pack
 from fraudstream.model.columns import scoring_stages, with_model_columns
 from fraudstream.schemas import OFFERED
-from fraudstream.storage import hadoop_glob, hadoop_path
+from fraudstream.storage.hadoop import hadoop_glob, hadoop_path
 
 CATEGORIES = ("time_of_day", "gender", "payment_status", "clear_payment", "payment_method")
 NUMBERS = (

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from fraudstream import results
 from fraudstream.data.parsing import parsed
 from fraudstream.errors import OutputError, command
-from fraudstream.storage import hadoop_glob
+from fraudstream.storage.hadoop import hadoop_glob
 from fraudstream.stream.sink import PredictionSink
 from fraudstream.stream.store import write_batch
 

@@ -12,7 +12,7 @@ from fraudstream.data.parsing import parsed, parsed_columns
 from fraudstream.errors import DataError
 from fraudstream.features import DEFAULTS, FeatureOptions, customer_profiles
 from fraudstream.schemas import BROWSING, FILES, FRAUD, TRANSACTION, ddl
-from fraudstream.storage import hadoop_glob
+from fraudstream.storage.hadoop import hadoop_glob
 
 # these files, and any file with quotes, may have line breaks in values, so Spark cannot split them among cores
 MULTILINE = frozenset({"customer.csv", "product.csv", "category.csv", "transactions.csv", "new_transaction.csv"})

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fraudstream.errors import ModelError
-from fraudstream.spark_environment import SPARK
+from fraudstream.storage.spark_environment import SPARK
 
 _SPARK_ML = re.compile(r"(org\.apache\.spark\.ml|pyspark\.ml)(\.\w+)+")
 _PIPELINE_MODEL = re.compile(r"(org\.apache\.spark\.ml|pyspark\.ml\.pipeline)\.PipelineModel")

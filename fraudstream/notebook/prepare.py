@@ -19,7 +19,7 @@ from fraudstream.errors import DataError, FraudstreamError
 from fraudstream.model import SavedModel
 from fraudstream.schemas import OFFERED, STREAM_FILES
 from fraudstream.settings import PROJECT, Settings
-from fraudstream.storage import writable
+from fraudstream.storage.folders import writable
 
 
 @contextmanager

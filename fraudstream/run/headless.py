@@ -28,7 +28,8 @@ from fraudstream.run.watch import WatchedClient, Watcher
 from fraudstream.runtime.java import java
 from fraudstream.schemas import OPTIONAL_FILES, PREDICTIONS, STATIC_FILES, STREAM_FILES
 from fraudstream.settings import PROJECT, Settings
-from fraudstream.storage import AnyPath, writable
+from fraudstream.storage.folders import writable
+from fraudstream.storage.hadoop import AnyPath
 
 NOTEBOOKS = {
     "Task 1": PROJECT / "A2B-Task1_producer.ipynb",

@@ -14,8 +14,8 @@ from fraudstream.errors import FraudstreamError, Note
 from fraudstream.kafka.broker import stop_broker_afterwards
 from fraudstream.kafka.client import bootstrap
 from fraudstream.run.headless import NOTEBOOKS
-from fraudstream.runtime.folders import writing_to
 from fraudstream.settings import PROJECT, Settings
+from fraudstream.storage.folders import writing_to
 
 WORKSPACE = "fraudstream"
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -13,7 +13,7 @@ from fraudstream.kafka.topic_reader import Row, RowPosition, read_messages, read
 from fraudstream.run.reconciliation import Reconciliation
 from fraudstream.schemas import BROWSING_TOPIC, LATENESS_S, PREDICTIONS, REPORTS, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import Settings
-from fraudstream.storage import AnyPath
+from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.checkpoint import newest_commit, read_up_to
 from fraudstream.stream.recount import wrong_windows
 from fraudstream.stream.store import batch_files, batch_number, read_batch

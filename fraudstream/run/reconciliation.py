@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from fraudstream.runtime.folders import make, writing_to
 from fraudstream.runtime.table import Table
+from fraudstream.storage.folders import make, writing_to
 
 MEANINGS = {
     "batches": "messages of the browsing topic",

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from fraudstream.errors import BrokerError, Note
 from fraudstream.kafka.client import bootstrap, client_options, end_offsets, ensure_topics, recreate_topics
-from fraudstream.runtime.folders import writing_to
 from fraudstream.schemas import TOPICS
 from fraudstream.settings import MELBOURNE, Settings
-from fraudstream.storage import AnyPath
+from fraudstream.storage.folders import writing_to
+from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.sink import query_file
 
 

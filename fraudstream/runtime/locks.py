@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from fraudstream.runtime.folders import make, writing_to
+from fraudstream.storage.folders import make, writing_to
 
 LOOKING_S = 0.2  # another process may look at the lock just now, which takes it for a moment
 

@@ -8,8 +8,8 @@ from fraudstream.errors import Note, SettingsError
 from fraudstream.runtime.jars import jars
 from fraudstream.runtime.java import java
 from fraudstream.settings import Settings
-from fraudstream.spark_environment import use_own_spark
-from fraudstream.storage import writable
+from fraudstream.storage.folders import writable
+from fraudstream.storage.spark_environment import use_own_spark
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from fraudstream.errors import OutputError
 from fraudstream.kafka.client import identity
 from fraudstream.schemas import PREDICTIONS, REPORTS
-from fraudstream.storage import AnyPath
+from fraudstream.storage.hadoop import AnyPath
 
 KAFKA_FILE = "kafka.json"
 

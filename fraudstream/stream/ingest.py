@@ -17,7 +17,7 @@ from fraudstream.schemas import (
     TRANSACTION_KEYS,
     TRANSACTION_TOPIC,
 )
-from fraudstream.storage import AnyPath
+from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.readable import END, JSON_OPTIONS, elements, is_readable_id, object_text, variant_row
 from fraudstream.stream.store import write_batch
 

@@ -8,7 +8,7 @@ from kafka.errors import KafkaError
 
 from fraudstream.kafka.probe import quiet_kafka
 from fraudstream.schemas import TOPICS
-from fraudstream.storage import AnyPath
+from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.checkpoint import newest_commit, read_up_to
 
 ANSWER_MS = 2_000

@@ -12,7 +12,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from fraudstream.schemas import BROWSING_TOPIC, PREDICTIONS
 from fraudstream.settings import MELBOURNE, Settings
-from fraudstream.storage import AnyPath
+from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.lag import TopicEnds, read_offsets
 from fraudstream.stream.progress import COLUMNS, QueryProgress
 from fraudstream.stream.store import batch_file, batch_files, batch_number, read_batch

@@ -11,7 +11,7 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from fraudstream.errors import FraudstreamError, Note
 from fraudstream.schemas import PREDICTIONS
-from fraudstream.storage import AnyPath
+from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.checkpoint import newest_commit
 from fraudstream.stream.monitor import StreamMonitor
 from fraudstream.stream.progress import reason

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudstream.storage import AnyPath
+from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.store import batch_files, batch_number, read_batch
 
 # table -> length of its windows and distance between the starts of two, in seconds

@@ -22,7 +22,7 @@ from sqlite_utils import Database
 
 from fraudstream.errors import Note, OutputError
 from fraudstream.schemas import REPORT_VIEWS
-from fraudstream.storage import AnyPath
+from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.recount import KEYS, contributions, utc, wrong_windows
 
 BUSY_TIMEOUT_S, NOTE_EVERY_S = 5, 10

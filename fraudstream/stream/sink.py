@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
 from fraudstream.errors import OutputError, command
-from fraudstream.storage import AnyPath
+from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.store import publish
 
 # file of the query id in earlier versions; some readers fail on files that are not parquet

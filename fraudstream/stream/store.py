@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fraudstream.errors import OutputError
-from fraudstream.storage import AnyPath
+from fraudstream.storage.hadoop import AnyPath
 
 PART = "part-0.parquet"
 

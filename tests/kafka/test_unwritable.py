@@ -35,8 +35,8 @@ def test_an_output_folder_below_a_file_is_one_line(tmp_path, command):
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
     assert ended.stderr.startswith(f"OutputError: {tmp_path}/file/output")
     assert ended.stderr.endswith(
-        " cannot be written: a part of the path is a file. Fix its permissions, or set FRAUDSTREAM_OUTPUT_DIR to "
-        "another folder.\n"
+        " cannot be written: a part of the path is a file. Fix its permissions, or choose another folder "
+        "(FRAUDSTREAM_OUTPUT_DIR for results).\n"
     )
 
 
@@ -73,7 +73,7 @@ def fill(folder):
 def test_a_full_disk_is_one_line_at_the_start(disk):
     folder = disk(1)
     fill(folder)
-    with pytest.raises(OutputError, match=r"cannot be written: the disk is full\. Free some space, or set"):
+    with pytest.raises(OutputError, match=r"cannot be written: the disk is full\. Free some space, or choose"):
         embedded.start(load_settings(output_dir=folder / "output", bootstrap_servers=""))
 
 

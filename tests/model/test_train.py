@@ -30,7 +30,7 @@ from fraudstream.model.train.fit import (
 )
 from fraudstream.schemas import OFFERED
 from fraudstream.settings import PROJECT
-from fraudstream.storage import hadoop_glob
+from fraudstream.storage.hadoop import hadoop_glob
 
 PNG = b"\x89PNG\r\n"
 NOON = "2024-01-01 12:00:00.000"

@@ -128,6 +128,6 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     with pytest.raises(OutputError) as caught, hold_output_folder(settings):
         pass
     assert str(caught.value) == (
-        f"{settings.output_dir} cannot be written: a part of the path is a file. Fix its permissions, or set "
-        "FRAUDSTREAM_OUTPUT_DIR to another folder."
+        f"{settings.output_dir} cannot be written: a part of the path is a file. Fix its permissions, or "
+        "choose another folder (FRAUDSTREAM_OUTPUT_DIR for results)."
     )

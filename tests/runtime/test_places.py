@@ -13,7 +13,8 @@ from pyspark.ml.feature import StringIndexer
 from fraudstream.errors import OutputError, SettingsError
 from fraudstream.runtime.spark import engine_options
 from fraudstream.settings import PROJECT
-from fraudstream.storage import HadoopPath, hadoop_glob, hadoop_path, writable
+from fraudstream.storage.folders import writable
+from fraudstream.storage.hadoop import HadoopPath, hadoop_glob, hadoop_path
 
 NAMES = [
     "My Course",
@@ -117,6 +118,6 @@ def test_a_folder_below_a_file_is_one_line(tmp_path):
     with pytest.raises(OutputError) as caught:
         writable(tmp_path / "file" / "output")
     assert str(caught.value) == (
-        f"{tmp_path / 'file' / 'output'}: cannot be written (Not a directory). Make room or give yourself permission "
-        "there, or choose another folder (FRAUDSTREAM_OUTPUT_DIR for results)."
+        f"{tmp_path / 'file' / 'output'} cannot be written: a part of the path is a file. Fix its permissions, "
+        "or choose another folder (FRAUDSTREAM_OUTPUT_DIR for results)."
     )

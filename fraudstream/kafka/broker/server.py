@@ -21,10 +21,10 @@ from fraudstream.errors import BrokerError, Note
 from fraudstream.kafka import probe
 from fraudstream.kafka.broker import config, process
 from fraudstream.runtime import locks
-from fraudstream.runtime.folders import make, writing_to
 from fraudstream.runtime.jars import jars
 from fraudstream.runtime.java import java
 from fraudstream.settings import Settings
+from fraudstream.storage.folders import make, writing_to
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
 START_LIMIT_S = 60

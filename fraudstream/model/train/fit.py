@@ -23,7 +23,8 @@ from fraudstream.runtime.java import java_output_to
 from fraudstream.runtime.spark import engine_options, is_local
 from fraudstream.schemas import OFFERED, PAST_FILES
 from fraudstream.settings import Settings
-from fraudstream.storage import hadoop_glob, hadoop_path, writable
+from fraudstream.storage.folders import writable
+from fraudstream.storage.hadoop import hadoop_glob, hadoop_path
 
 CATEGORIES = ("time_of_day", "gender", "payment_method", "payment_status")
 NUMBERS = (

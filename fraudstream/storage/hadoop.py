@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fraudstream.errors import OutputError, RuntimeMissingError
-from fraudstream.spark_environment import use_own_spark
+from fraudstream.storage.spark_environment import use_own_spark
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway
@@ -30,30 +30,6 @@ REMEDY = (
     "Correct FRAUDSTREAM_STORAGE (empty: the output folder), or its configuration: core-site.xml in "
     "HADOOP_CONF_DIR, spark-defaults.conf in SPARK_CONF_DIR."
 )
-
-
-def writable(folder: Path) -> Path:
-    """``folder``, made where it is missing, once a file could be written in it.
-
-    Raises OutputError with one line that names the folder and the reason: no permission, read-only, a file in the way,
-    a full disk.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"x")
-    except OSError as error:
-        raise OutputError(unwritable(folder, error)) from error
-    return folder
-
-
-def unwritable(path: object, error: OSError) -> str:
-    """The line for a file or folder that the system does not let us make or write."""
-    where = error.filename if isinstance(error.filename, str) and error.filename else path
-    return (
-        f"{where}: cannot be written ({error.strerror or error}). Make room or give yourself permission there, or "
-        "choose another folder (FRAUDSTREAM_OUTPUT_DIR for results)."
-    )
 
 
 class Stat(NamedTuple):

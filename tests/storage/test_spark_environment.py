@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from fraudstream import spark_environment
 from fraudstream.errors import RuntimeMissingError, SettingsError
-from fraudstream.spark_environment import IGNORED, SPARK, use_own_spark
+from fraudstream.storage import spark_environment
+from fraudstream.storage.spark_environment import IGNORED, SPARK, use_own_spark
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from fraudstream import storage
 from fraudstream.errors import OutputError, SettingsError
 from fraudstream.run.reconcile import newest_predictions
 from fraudstream.runtime.spark import LOCAL_CHECKPOINTS, engine_options
 from fraudstream.settings import PROJECT, Settings, load_settings
-from fraudstream.storage import REMEDY, HadoopPath
+from fraudstream.storage import hadoop
+from fraudstream.storage.hadoop import REMEDY, HadoopPath
 from fraudstream.stream.checkpoint import newest_commit
 from fraudstream.stream.monitor import StreamMonitor
 from fraudstream.stream.sink import PredictionSink, query_file
@@ -47,7 +47,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_what_is_written_is_read_back_in_pieces(shop, disk, monkeypatch):
-    monkeypatch.setattr(storage, "PIECE", 4)
+    monkeypatch.setattr(hadoop, "PIECE", 4)
     (shop / "file").write_bytes(b"longer than what is there later")
     (shop / "file").write_text("neuf œufs\n")
     assert (shop / "file").read_text() == "neuf œufs\n" == (disk / "file").read_text()
