@@ -1,6 +1,6 @@
 # `make` lists the targets. Each installs what it needs; PYTHON names the Python that .venv is made with.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run test test-compose lab bench lint strip docs handin clean distclean
+.PHONY: help setup lock run test test-faults test-compose lab bench lint strip docs handin clean distclean
 PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS := $(wildcard *.ipynb)
@@ -17,8 +17,11 @@ lock: setup ## Renew requirements*.txt from requirements*.in; UPGRADE=1: with th
 run: setup ## Run everything once: data, model, broker, the three notebooks at the same time, reconciliation
 	$(BIN)/python -m fraudstream run
 
-test: lint ## Lint, then run all tests, two files at a time
+test: lint ## Lint, then run the tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-faults: setup ## Run the long tests: clusters, a Kafka that takes another's port, notebooks that are killed
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m faults
 
 test-compose: setup ## Test docker compose up, with the cluster: needs a Docker engine, root and some minutes
 	FRAUDSTREAM_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/run/test_compose.py

@@ -1,7 +1,6 @@
 """The transactions topic, batch by batch, as it arrives. Source: 3.1."""
 
 import asyncio
-import json
 import math
 import time
 from collections.abc import AsyncIterator
@@ -10,6 +9,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import RetriableError
 
+from fraudstream.data.readable import message_list, ts_of
 from fraudstream.errors import DataError, Note
 from fraudstream.kafka.cluster import AnotherClusterError, Cluster, connected_cluster_id
 from fraudstream.settings import FIRST_MESSAGE_FACTOR
@@ -31,18 +31,18 @@ def read_batch(message: Any) -> Batch:
     """ts (Unix seconds) and rows of one message of the transactions topic.
 
     An empty batch has no row with a ts: the record's timestamp, in seconds, replaces it.
-    Raises DataError with topic, offset and reason for a message that is not a JSON list of dictionaries.
+    The rule of ``data.readable``, but for whole messages: a batch with one element that is not a dictionary has no
+    correct count. Raises DataError with topic, offset and reason.
     """
     where = f"{message.topic}, partition {message.partition}, offset {message.offset}"
-    try:
-        rows = json.loads(message.value)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{where}: not JSON ({error}). Left out of the chart.") from error
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    rows = message_list(message.value)
+    if rows is None:
+        raise DataError(f"{where}: not a JSON list in UTF-8. Left out of the chart.")
+    if not all(isinstance(row, dict) for row in rows):
         raise DataError(f"{where}: not a list of dictionaries. Left out of the chart.")
-    ts = rows[0].get("ts") if rows else message.timestamp // 1000
-    if type(ts) is not int:
-        raise DataError(f"{where}: ts is {ts!r}, not a whole number of seconds. Left out of the chart.")
+    ts = ts_of(rows[0]) if rows else message.timestamp // 1000
+    if ts is None:
+        raise DataError(f"{where}: ts is {rows[0].get('ts')!r}, not a whole number of seconds. Left out of the chart.")
     return ts, rows
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fraudstream.errors import OutputError
 from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.store import batch_files, batch_number, read_batch
 
@@ -80,8 +81,11 @@ def _held(reports: Path, table: str, columns: list[str]) -> list[tuple]:
     with closing(sqlite3.connect(reports, timeout=60)) as connection:
         try:
             return connection.execute(f"select {', '.join(columns)} from {table}").fetchall()
-        except sqlite3.DatabaseError:  # no such table, or no database
-            return []
+        except sqlite3.DatabaseError as error:
+            damaged = type(error) is sqlite3.DatabaseError  # not its subclasses: locked, for instance
+            if damaged or "no such" in str(error):  # table or column
+                return []
+            raise OutputError(f"{reports}: {error}. Close the program that uses it, and try again.") from error
 
 
 def _predicted(predictions: AnyPath) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -130,7 +130,9 @@ class Reports:
                         noted = waited
                         self._note(f"{self.path.name} is locked by another program: waiting for {waited:.0f} s.")
                 except sqlite3.DatabaseError as error:
-                    aside = self.path.with_name(f"{self.path.name}.unreadable")
+                    if type(error) is not sqlite3.DatabaseError:  # its subclasses are no damage of the file
+                        raise
+                    aside = self.path.with_name(f"{self.path.name}.unreadable-{datetime.now():%Y%m%dT%H%M%S}")
                     self._note(f"{self.path}: {error}. Moved to {aside.name}.")
                     self.path.replace(aside)
 
@@ -155,8 +157,8 @@ class Reports:
                 records = rows.astype(object).where(rows.notna(), None).to_dict("records")
                 file[table].upsert_all(records, pk=KEYS[table])
             self._create_views(file)
-            if known or self._revision is not None:  # and not at the first start
-                self._note(f"{self.path.name}: {len(wrong):,} windows did not match the predictions: rebuilt.")
+            how = "did not match the predictions: rebuilt" if known else "computed from the predictions"
+            self._note(f"{self.path.name}: {len(wrong):,} windows {how}.")
         self._sign(file)
 
     def _create_views(self, file: Database) -> None:

@@ -47,11 +47,12 @@ def test_an_empty_batch_has_the_ts_of_its_record():
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (b"nonsense", "not JSON (Expecting value: line 1 column 1 (char 0))"),
-        (b"", "not JSON (Expecting value: line 1 column 1 (char 0))"),
-        (None, "not JSON (the JSON object must be str, bytes or bytearray, not NoneType)"),
-        (b"\xff\xfe[", "not JSON"),
-        (b'{"ts": 1}', "not a list of dictionaries"),
+        (b"nonsense", "not a JSON list in UTF-8"),
+        (b"", "not a JSON list in UTF-8"),
+        (None, "not a JSON list in UTF-8"),
+        (b"\xff\xfe[", "not a JSON list in UTF-8"),
+        (b"[" * 200_000, "not a JSON list in UTF-8"),
+        (b'{"ts": 1}', "not a JSON list in UTF-8"),
         (b'[{"ts": 1}, 7]', "not a list of dictionaries"),
         (b'[{"ts": "1"}]', "ts is '1', not a whole number of seconds"),
         (b"[{}]", "ts is None, not a whole number of seconds"),
@@ -94,8 +95,7 @@ def test_a_bad_message_is_said_and_the_others_go_on(own_cluster):
     good = Message(b"[]")
     assert collected(OnePoll(good, Message(b"?"), good), 0.01, notes.append) == [[good] * 2]
     assert notes == [
-        "transactions, partition 0, offset 4: not JSON (Expecting value: line 1 column 1 (char 0)). "
-        "Left out of the chart.",
+        "transactions, partition 0, offset 4: not a JSON list in UTF-8. Left out of the chart.",
         "No message for 0 s: the chart ends here.",
     ]
 

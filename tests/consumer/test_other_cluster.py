@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from filelock import FileLock
 from kafka import KafkaConsumer
 from messages import sender as other_sender
@@ -15,6 +16,8 @@ from fraudstream.kafka import broker as embedded
 from fraudstream.kafka.client import client_options
 from fraudstream.kafka.probe import wait_for
 from fraudstream.schemas import TRANSACTION_TOPIC
+
+pytestmark = pytest.mark.faults
 
 
 def listened(client, cluster=None, meanwhile=lambda: None):

@@ -23,6 +23,8 @@ from fraudstream.stream.checkpoint import require_same_topics
 # isort: split
 from kafka3 import KafkaProducer
 
+pytestmark = pytest.mark.faults
+
 OPTIONS = {
     "acks": "all",
     "max_in_flight_requests_per_connection": 1,

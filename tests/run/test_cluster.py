@@ -27,7 +27,7 @@ from kafka3 import KafkaProducer
 
 REPORTS = ("frauds_last_2_minutes", "quantity_every_30_seconds", "top_products_every_minute")
 PAUSE_S = 0.4
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.faults]
 
 
 @pytest.fixture(scope="module")

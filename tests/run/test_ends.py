@@ -14,6 +14,8 @@ from fraudstream.kafka import broker as embedded
 from fraudstream.kafka.broker import process
 from fraudstream.settings import PROJECT, Settings
 
+pytestmark = pytest.mark.faults
+
 # `run` with notebooks of a few lines instead of the real ones, and without data and model
 RUN = """
 import sys
