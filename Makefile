@@ -42,7 +42,7 @@ lint: setup ## Check code, notebooks and the direction of imports
 strip: setup ## Clear the notebooks' outputs, which a session in JupyterLab leaves
 	$(BIN)/nbstripout --keep-id $(NOTEBOOKS)
 
-docs: setup ## Regenerate the reference documents from the code, docs/executed and pictures from a run of 90 batches
+docs: setup ## Regenerate the reference documents from the code, docs/executed and pictures from a run of 120 batches
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m tools.docs
 

@@ -28,7 +28,6 @@ from fraudstream.producer.replay import BrowsingCursor, TransactionCursor
 from fraudstream.runtime import spark
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
 from fraudstream.settings import load_settings
-from fraudstream.stream.queries import stop_all
 
 FORMAT = "spark.sql.streaming.join.stateFormatVersion"
 STORES = {
@@ -98,7 +97,8 @@ def _measure(settings, address: str, remembered: int, live: int, store: str) -> 
         f" of this finding expired events {statistics.median(removals):.0f} ms;"
         f" {sum(state.numRowsTotal for state in states):,} state rows, Spark's Java {memory:,.0f} MB"
     )
-    stop_all(names["spark"].streams.active)
+    for each in names["spark"].streams.active:
+        each.stop()
 
 
 def _batches(data: Path):

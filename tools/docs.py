@@ -21,7 +21,7 @@ from tools.browser import BROWSERS, FLAGS, TASK_1, TASK_2, TASK_3, Person, Serve
 
 DOCS = PROJECT / "docs"
 # windows of two minutes fill and fall
-BATCHES = 300
+BATCHES = 120
 # picture -> the notebook that it shows
 PICTURES = {"chart.png": TASK_3, "reports.png": TASK_2, "lab-chart.png": TASK_3, "lab-status.png": TASK_2}
 DIGESTS = DOCS / "pictures.json"

@@ -23,7 +23,7 @@ WITH_CLUSTER_ID = MetadataRequest[2]
 
 
 def require_options(config: dict[str, Any]) -> None:
-    """Checks the options of a KafkaProducer (``producer.config``) that at-least-once delivery in order depends on.
+    """Checks the options of a KafkaProducer (``producer.config``) that ``Sender``'s exactly-once delivery depends on.
 
     Raises BrokerError that names each option that has to change.
     """

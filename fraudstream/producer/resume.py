@@ -77,12 +77,12 @@ def resume(
         sent.add(start, end, rows, bought, ts=0)
     if not held[BROWSING_TOPIC]:
         return sent
-    sent.ts = _same(sender, BROWSING_TOPIC, held[BROWSING_TOPIC], rows)
+    sent.ts = _require_same(sender, BROWSING_TOPIC, held[BROWSING_TOPIC], rows)
     if held[TRANSACTION_TOPIC] < held[BROWSING_TOPIC]:
         sender.send(TRANSACTION_TOPIC, [{**row, "ts": sent.ts} for row in bought], sent.ts * 1000)
         sender.note(f"Batch {sent.batches} was half sent; its transactions have now been sent.")
     else:
-        _same(sender, TRANSACTION_TOPIC, held[TRANSACTION_TOPIC], bought)
+        _require_same(sender, TRANSACTION_TOPIC, held[TRANSACTION_TOPIC], bought)
     over = browsing.finished or (batches is not None and sent.batches >= batches)
     then = (
         f"That is everything; nothing is sent twice. {RESET_REMEDY}" if over else f"Batch {sent.batches + 1} is next."
@@ -91,7 +91,7 @@ def resume(
     return sent
 
 
-def _same(sender: Sender, topic: str, number: int, rows: list[Row]) -> int:
+def _require_same(sender: Sender, topic: str, number: int, rows: list[Row]) -> int:
     """The ts of the topic's last message (0 for an empty list), after a check that its rows are ``rows``."""
     value = sender.read_message(topic, number - 1)
     try:

@@ -1,4 +1,6 @@
-"""Send messages through kafka3 one at a time, each acknowledged before the next: exactly once, in order. Source: 1.4.
+"""Send messages through kafka3 one at a time, each acknowledged before the next. Source: 1.4.
+
+Each is in the topic exactly once and in order, as long as this is the topic's only producer.
 
 Messages are distributed round-robin: message n is in partition n % P at offset n // P. So the end offsets of the
 partitions give the number of messages, and the order is defined for any number of partitions.
@@ -35,12 +37,12 @@ RESET_REMEDY = "To start over: python -m fraudstream reset, then run this notebo
 
 
 def to_json(rows: list[dict[str, Any]]) -> bytes:
-    """The message of a batch: UTF-8 JSON, one list of dictionaries. Source: 1.4 and 1.5."""
+    """Serializes a batch: UTF-8 JSON, one list of dictionaries. Source: 1.4 and 1.5."""
     return json.dumps(rows, ensure_ascii=False).encode("utf-8")
 
 
 class Sender:
-    """Sends through a KafkaProducer of kafka3 and waits for each acknowledgement: an idempotent producer on top of it.
+    """Sends through a KafkaProducer of kafka3 and waits for each acknowledgement; reads back before it retries.
 
     kafka3 has no idempotent producer, so its own retries could write a message twice. They are off (retries=0):
     after a failure, this class checks whether the message is in the topic, and sends it again only if it is not. While

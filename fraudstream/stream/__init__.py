@@ -1,4 +1,5 @@
 """Task 2: messages become rows, rows become predictions, predictions become three reports.
 
-``ingest`` parses, ``sink`` publishes a micro-batch, ``queries`` starts and stops, ``monitor`` measures the lag.
+``ingest`` parses and quarantines, ``sink`` binds predictions to their query, ``store`` makes a micro-batch visible.
+``reports`` upserts and ``recount`` recomputes; ``queries`` starts and stops; ``monitor`` shows lag and progress.
 """

@@ -151,7 +151,7 @@ def quarantined(rows_by_topic: dict[str, DataFrame]) -> DataFrame:
 
 
 def write_quarantine(folder: AnyPath):
-    """A foreachBatch function that writes a micro-batch's rejected rows to ``folder``; no file if there are none.
+    """A foreachBatch function that writes a micro-batch's rejected rows to ``folder``, the dead-letter store.
 
     May run twice for the same batch and changes nothing the second time. Accesses ``folder`` once, before the first
     query starts: raises OutputError if its storage cannot be reached, instead of a later error in Spark.

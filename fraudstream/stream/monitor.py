@@ -1,4 +1,4 @@
-"""Current health of the stream: state, consumer lag, throughput, latency, and the latest alerts."""
+"""Current health of the stream: state, consumer lag, input rate, latency, and the latest alerts."""
 
 import time
 from collections import deque
@@ -52,7 +52,7 @@ class _Predicted:
 class StreamMonitor:
     """Follows the queries of Task 2 and their output. Call ``refresh`` from one thread only.
 
-    Counts cover everything on disk, not only this session; rates and lag are current.
+    Counts cover everything on disk, except late rows, which Spark reports per session; rates and lag are current.
     """
 
     def __init__(self, settings: Settings, client: dict, clock: Callable[[], float] = time.time) -> None:

@@ -1,4 +1,4 @@
-"""Progress of one query as reported by its micro-batches: throughput, duration, state; zero if nothing arrives."""
+"""Progress of one query as reported by its micro-batches: input rate, duration, state; zero if nothing arrives."""
 
 import json
 import time

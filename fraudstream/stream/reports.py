@@ -3,6 +3,8 @@
 A repeated micro-batch or a revised prediction replaces rows by key: the upsert is idempotent, so all sums are exact
 after any restart. Times are UTC, ISO 8601.
 
+The sums are SQL in 2.7 of the Task 2 notebook; ``recount`` recomputes them.
+
 The reports can be derived from the predictions: a file that is deleted, emptied or replaced is rebuilt from them.
 """
 

@@ -1,4 +1,7 @@
-"""The idempotent foreachBatch sink of 2.6, bound to the query whose checkpoint numbers its micro-batches."""
+"""The idempotent foreachBatch sink of 2.6, bound to the query whose checkpoint numbers its micro-batches.
+
+``store.publish`` makes a micro-batch visible.
+"""
 
 import json
 from datetime import datetime, timezone
