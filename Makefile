@@ -20,7 +20,7 @@ run: setup ## Run everything once: data, model, broker, the three notebooks at t
 test: lint ## Lint, then run the tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-faults: setup ## Run the long tests: clusters, a Kafka that takes another's port, notebooks that are killed
+test-faults: setup ## Run the long tests: the browser, clusters, damaged files, a Kafka that takes another's port, notebooks that are killed
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m faults
 
 test-compose: setup ## Test docker compose up, with the cluster: needs a Docker engine, root and some minutes

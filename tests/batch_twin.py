@@ -6,7 +6,6 @@ from pathlib import Path
 from pyspark.ml import PipelineModel
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from fraudstream.data.frames import read_browsing, read_csv, read_profiles
 from fraudstream.features import FEATURES, TRANSACTION_COLUMNS, batch_features
@@ -31,5 +30,5 @@ def batch_predictions(spark: SparkSession, data_dir: Path, model_zip: Path, fold
         archive.extractall(folder)
     scored = PipelineModel.load(hadoop_glob(folder / "my_ML_model")).transform(features_of_new(spark, data_dir))
     scored = scored.withColumns({name: vector_to_array(name) for name in VECTORS})
-    scored = scored.withColumn("created_at", F.col("created_at").cast("timestamp")).select(*COLUMNS)
+    scored = scored.select(*COLUMNS)
     return {row.transaction_id: row.asDict(recursive=True) for row in scored.collect()}

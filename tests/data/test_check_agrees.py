@@ -27,6 +27,8 @@ from fraudstream.schemas import BROWSING_TOPIC, FILES, LEVELS, TRANSACTION_TOPIC
 from fraudstream.stream.ingest import ORIGIN, SCHEMAS, explode_messages, in_brackets, quarantined
 from fraudstream.stream.readable import JSON_OPTIONS
 
+pytestmark = pytest.mark.faults
+
 # each copy's messages have a ts of their own, so that one Spark job reads those of all copies
 TS = {name: int(time.time()) - number for number, name in enumerate(DAMAGES)}
 TOPICS = {EVENTS: BROWSING_TOPIC, SOLD: TRANSACTION_TOPIC}

@@ -11,7 +11,8 @@ WORDS = {word for texts in VALUES.values() for word in texts} | {*rules.NOTHING,
 TEXTS = sorted({each for word in WORDS for each in (word, f" {word}", f"{word}  ", word.upper(), f"{word}Z")})
 CARTS = {
     "[{'product_id': 1, 'quantity': 2, 'item_price': 5}, {'product_id': 2, 'quantity': 1, 'item_price': 5.5}]": True,
-    '[{"product_id": 1, "quantity": -2}]': True,
+    '[{"product_id": 1, "quantity": -2, "item_price": 5}]': True,
+    '[{"product_id": 1, "quantity": 2}]': False,
     "[]": True,
     "[{'product_id': 1}]": False,
     "[{'product_id': 13.0, 'quantity': 1, 'item_price': 5}]": False,

@@ -97,6 +97,12 @@ def replaced_by_something_else(path, copy):
 DAMAGES = [deleted, emptied, replaced_by_an_older_copy, replaced_by_something_else]
 
 
+def said_of(damage):
+    """The end of the note: an older copy has windows that are wrong, the others have none."""
+    older = damage is replaced_by_an_older_copy
+    return "did not match the predictions: rebuilt." if older else "computed from the predictions."
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_while_task_2_runs_it_is_rebuilt_at_the_next_micro_batch(spark, stream, tmp_path, damage):
     shutil.copy(stream.path, tmp_path / "older")
@@ -108,7 +114,7 @@ def test_damaged_while_task_2_runs_it_is_rebuilt_at_the_next_micro_batch(spark, 
     stream.reports.upsert("frauds_by_transaction", batch)
     damage(stream.path, tmp_path / "older")
     stream.reports.upsert("frauds_by_transaction", batch)
-    assert stream.notes[-1].endswith("windows did not match the predictions: rebuilt.")
+    assert stream.notes[-1].endswith(said_of(damage))
     assert wrong_windows(stream.path, stream.predictions) == []
     assert views(stream.path) == expected()
 
@@ -121,8 +127,7 @@ def test_damaged_between_two_runs_it_is_rebuilt_at_the_start(stream, tmp_path, d
     damage(stream.path, tmp_path / "copy")
     notes = []
     Reports(stream.path, notes.append, stream.predictions, lambda: CATALOGUE)
-    how = "computed from the predictions" if damage in (deleted, emptied, replaced_by_something_else) else "rebuilt"
-    assert notes[-1].endswith(f"{how}.")
+    assert notes[-1].endswith(said_of(damage))
     assert wrong_windows(stream.path, stream.predictions) == []
 
 
