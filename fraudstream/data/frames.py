@@ -18,14 +18,16 @@ from fraudstream.storage.hadoop import hadoop_glob
 MULTILINE = frozenset({"customer.csv", "product.csv", "category.csv", "transactions.csv", "new_transaction.csv"})
 
 
-def read_csv(spark: SparkSession, data_dir: Path, name: str, schema: str | None = None) -> DataFrame:
+def read_csv(
+    spark: SparkSession, data_dir: Path, name: str, schema: str | None = None, *, unique: str | None = None
+) -> DataFrame:
     """The file as a DataFrame with the columns and types of ``schema`` (Spark's DDL), found by header, in any order.
 
-    Without a schema: the metadata's (fraudstream.schemas).
+    Without a schema: the metadata's (fraudstream.schemas). ``unique``: a column whose values must not repeat.
 
     Times are timestamp_ntz (the shop's clock), product_metadata an array of structs; unreadable values are null. Rows
     without a value in any of the columns are left out.
-    Raises DataError when the file is missing, empty, or lacks a column.
+    Raises DataError when the file is missing, empty, or lacks a column, or when a value of ``unique`` repeats.
     """
     columns = FILES[name] if schema is None else dict(spark.createDataFrame([], schema).dtypes)
     path = csv_files.find(data_dir, name)
@@ -46,8 +48,10 @@ def read_csv(spark: SparkSession, data_dir: Path, name: str, schema: str | None 
     texts = [name for name, type_ in rows.dtypes if type_ == "string"]
     if FILES[name] is TRANSACTION:
         # as in the stream, where an empty value is an empty string; Spark's CSV reader returns null
-        return rows.fillna("", subset=texts)
-    return rows.withColumns({column: F.nullif(F.col(column), F.lit("")) for column in texts})
+        rows = rows.fillna("", subset=texts)
+    else:
+        rows = rows.withColumns({column: F.nullif(F.col(column), F.lit("")) for column in texts})
+    return require_unique(rows, unique, name) if unique else rows
 
 
 def read_browsing(spark: SparkSession, data_dir: Path, name: str) -> DataFrame:
@@ -61,7 +65,7 @@ def read_profiles(spark: SparkSession, data_dir: Path, options: FeatureOptions =
 
     Raises DataError if customer.csv has a customer twice.
     """
-    customers = require_unique(read_csv(spark, data_dir, "customer.csv"), "customer_id", "customer.csv")
+    customers = read_csv(spark, data_dir, "customer.csv", unique="customer_id")
     wanted = ddl({column: TRANSACTION[column] for column in ("customer_id", "created_at", "payment_status")})
     return customer_profiles(customers, read_csv(spark, data_dir, "transactions.csv", wanted), options)
 

@@ -94,8 +94,10 @@ class ModelMatch:
         return [pair.row() for pair in self.columns]
 
     def table(self) -> Table:
-        """The rows and notes as a table."""
-        return Table(HEADINGS, self.rows(), self.notes())
+        """The rows and notes as a table; in a page it is folded under how many columns are matched."""
+        imputed = sum(pair.fill_value is not None for pair in self.columns)
+        summary = f"All {len(self.columns)} input columns are matched; unknown values are imputed in {imputed} of them."
+        return Table(HEADINGS, self.rows(), self.notes(), summary)
 
     def __repr__(self) -> str:
         return repr(self.table())

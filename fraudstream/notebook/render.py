@@ -20,6 +20,7 @@ WINDOW = ["window_start", "window_end"]
 BAR_COLOUR, CELL_BAR_COLOUR = "#d1495b", "#3d7fc455"
 # replaced by the page's own text colour in the SVG, so that it suits light and dark themes
 PAGE_COLOUR = "#808890"
+WIDE_COLUMNS = 6
 CHART_INCHES, LEAST_BARS = (7.6, 1.5), 15
 NUMBER_CELL, BAR_CELL = "width: 90px;", "width: 220px;"
 # colours are the page's own or half transparent: the same in light and dark themes
@@ -45,6 +46,8 @@ STYLE = """<style>
 .fraudstream.fraudstream th { font-weight: 400; opacity: .7; white-space: nowrap; }
 .fraudstream.fraudstream th, .fraudstream.fraudstream td { border: none; padding: 3px 8px; text-align: left;
   vertical-align: top; border-bottom: 1px solid rgba(128, 128, 128, .18); color: inherit; max-width: none; }
+.fraudstream .wide { overflow-x: auto; }
+.fraudstream.fraudstream .wide td { white-space: nowrap; }
 </style>"""
 
 
@@ -99,7 +102,10 @@ def facts_line(facts: Mapping[str, str]) -> str:
 
 
 def styled_table(rows: pd.DataFrame, bar: str) -> str:
-    """``rows`` as HTML: numbers at the right, with thousands separators; ``bar``: the column with bars in its cells."""
+    """``rows`` as HTML: numbers at the right, with thousands separators; ``bar``: the column with bars in its cells.
+
+    A table of many columns has one line per row and scrolls sideways.
+    """
     formats, styles = {}, []
     for number, name in enumerate(rows):
         if is_numeric_dtype(rows[name]) and not name.endswith("_id") and name != "ts":
@@ -111,7 +117,8 @@ def styled_table(rows: pd.DataFrame, bar: str) -> str:
     table = rows.style.hide(axis="index").format(formats, na_rep="").format_index(_words, axis=1)
     if bar in rows and len(rows):
         table = table.bar(subset=[bar], color=CELL_BAR_COLOUR, vmin=0, width=75, height=70)
-    return table.set_table_styles(styles).to_html(table_uuid=re.sub(r"\W+", "-", "-".join(rows)))
+    page = table.set_table_styles(styles).to_html(table_uuid=re.sub(r"\W+", "-", "-".join(rows)))
+    return f'<div class="wide">{page}</div>' if len(rows.columns) > WIDE_COLUMNS else page
 
 
 def _words(column: str) -> str:

@@ -7,11 +7,12 @@ from html import escape
 
 @dataclass(frozen=True, repr=False)
 class Table:
-    """``headings`` and ``rows`` of texts, ``notes`` below them."""
+    """``headings`` and ``rows`` of texts, ``notes`` below them; in HTML folded under ``summary``, if there is one."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    summary: str = ""
 
     def __repr__(self) -> str:
         lines = [self.headings, *self.rows] if any(self.headings) else list(self.rows)
@@ -23,7 +24,10 @@ class Table:
         head = f"<thead>{_line(self.headings, 'th')}</thead>" if any(self.headings) else ""
         body = "".join(_line(row, "td") for row in self.rows)
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        return f"<table>{head}<tbody>{body}</tbody></table>{notes}"
+        table = f"<table>{head}<tbody>{body}</tbody></table>"
+        if self.summary:
+            table = f"<details><summary>{escape(self.summary)}</summary>{table}</details>"
+        return table + notes
 
 
 def _line(texts: Iterable[str], tag: str) -> str:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from fraudstream.errors import OutputError
+from fraudstream.errors import Note, OutputError
 from fraudstream.kafka.client import identity
 from fraudstream.schemas import PREDICTIONS, REPORTS
 from fraudstream.storage.hadoop import AnyPath
@@ -27,6 +27,15 @@ def read_up_to(checkpoint: AnyPath, topic: str) -> dict[int, int] | None:
     _, _, *sources = (checkpoint / "offsets" / str(commit)).read_text().splitlines()
     ends = {name: offsets for source in sources if source != "-" for name, offsets in json.loads(source).items()}
     return {int(partition): end for partition, end in ends.get(topic, {}).items()}
+
+
+def say_where_it_starts(checkpoint: AnyPath, note: Note = print) -> None:
+    """Prints whether a query continues from its checkpoint or starts with the first message."""
+    commit = newest_commit(checkpoint)
+    if commit is None:
+        note("Starts with the first message of both topics.")
+    else:
+        note(f"Continues after micro-batch {commit} of {checkpoint}. To replay from the beginning, reset first.")
 
 
 def require_same_topics(checkpoints: AnyPath, client: dict) -> None:

@@ -2,9 +2,17 @@
 
 from pyspark.sql import DataFrame
 
+from fraudstream.kafka.security import spark_security
+from fraudstream.settings import Settings
+
 # The broker answers a fetch when there is something new, or after half a second. Spark's consumer asks for the ends of
 # the topic on the same connection right after it has read, and would wait for that half second in every micro-batch.
-READ_OPTIONS = {"kafka.fetch.max.wait.ms": "1"}
+FETCH_OPTIONS = {"kafka.fetch.max.wait.ms": "1"}
+
+
+def source_options(settings: Settings) -> dict[str, str]:
+    """Further options of Spark's Kafka source: fetching without a wait; security, unless Kafka is plaintext."""
+    return FETCH_OPTIONS | spark_security(settings)
 
 
 def in_one_task(rows: DataFrame) -> DataFrame:

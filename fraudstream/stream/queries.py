@@ -9,10 +9,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-from fraudstream.errors import FraudstreamError, Note
+from fraudstream.errors import FraudstreamError
 from fraudstream.schemas import PREDICTIONS
-from fraudstream.storage.hadoop import AnyPath
-from fraudstream.stream.checkpoint import newest_commit
 from fraudstream.stream.monitor import StreamMonitor
 from fraudstream.stream.progress import reason
 
@@ -49,15 +47,6 @@ class Queries:
             if query.name == name:
                 query.stop()
                 query.awaitTermination(END_LIMIT_S)
-
-
-def say_where_it_starts(checkpoint: AnyPath, note: Note = print) -> None:
-    """Prints whether a query continues from its checkpoint or starts with the first message."""
-    commit = newest_commit(checkpoint)
-    if commit is None:
-        note("Starts with the first message of both topics.")
-    else:
-        note(f"Continues after micro-batch {commit} of {checkpoint}. To replay from the beginning, reset first.")
 
 
 def wait_for_end(query: StreamingQuery) -> None:

@@ -24,7 +24,9 @@ from sqlite_utils import Database
 
 from fraudstream.errors import Note, OutputError
 from fraudstream.schemas import REPORT_VIEWS
+from fraudstream.settings import Settings
 from fraudstream.storage.hadoop import AnyPath
+from fraudstream.stream.checkpoint import require_predictions
 from fraudstream.stream.recount import KEYS, contributions, utc, wrong_windows
 
 BUSY_TIMEOUT_S, NOTE_EVERY_S = 5, 10
@@ -57,6 +59,15 @@ class Reports:
         self._views: dict[str, tuple[str, str]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._patiently(lambda file: file.enable_wal())
+
+    @classmethod
+    def of(cls, settings: Settings, catalogue: Callable[[], pd.DataFrame]) -> "Reports":
+        """The reports of the stream of ``settings``, rebuilt from its predictions where they differ.
+
+        Raises OutputError if a report's query has read predictions that are gone.
+        """
+        require_predictions(settings.checkpoints)
+        return cls(settings.reports, predictions=settings.predictions, catalogue=catalogue)
 
     def upsert(self, table: str, batch: DataFrame, key: tuple[str, ...] = ("transaction_id",)) -> None:
         """Replaces rows of ``table`` by window_start and ``key``. May run twice, and changes nothing the second time.

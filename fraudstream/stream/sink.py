@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
-from fraudstream.errors import OutputError, command
+from fraudstream.errors import Note, OutputError, command
 from fraudstream.storage.hadoop import AnyPath
+from fraudstream.stream.checkpoint import say_where_it_starts
 from fraudstream.stream.store import publish
 
 # file of the query id in earlier versions; some readers fail on files that are not parquet
@@ -37,8 +38,8 @@ class PredictionSink:
     nothing. An error here stops the query with that error, and the batch is computed again at the next start.
     """
 
-    def __init__(self, folder: AnyPath, checkpoint: AnyPath) -> None:
-        """Raises OutputError if ``folder`` and ``checkpoint`` do not belong together.
+    def __init__(self, folder: AnyPath, checkpoint: AnyPath, note: Note = print) -> None:
+        """Prints where the query starts. Raises OutputError if ``folder`` and ``checkpoint`` do not belong together.
 
         A new checkpoint counts its batches from 0 again, and would mistake an older query's directories for its own.
         """
@@ -53,6 +54,7 @@ class PredictionSink:
             raise OutputError(f"{folder} holds predictions, but their checkpoint {checkpoint} is gone. {remedy}")
         if query and writer != query and (writer or batches or commits):
             raise OutputError(f"{folder} does not hold the predictions of the query of {checkpoint}. {remedy}")
+        say_where_it_starts(checkpoint, note)
         folder.mkdir(parents=True, exist_ok=True)  # Spark reads a folder without predictions, but none that is missing
 
     def __call__(self, batch: DataFrame, batch_id: int) -> None:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 import pytest
 from shop import cart, category, customer, event, fraud, product, transaction, write_csv
 
-from fraudstream.data.frames import read_browsing, read_csv, read_labels, read_profiles, require_unique
+from fraudstream.data.frames import read_browsing, read_csv, read_labels, read_profiles
 from fraudstream.errors import DataError
 from fraudstream.schemas import CUSTOMER, PRODUCT
 
@@ -117,8 +117,8 @@ def test_ids_as_floats_padded_codes_and_words_for_nothing(spark, tmp_path):
 def test_rows_that_a_spreadsheet_leaves_at_the_end_are_left_out(spark, tmp_path):
     path = write_csv(tmp_path / "product.csv", [product(1), product(2)])
     path.write_text(path.read_text() + ",,,,,,,\n" * 3 + ",,,\n")
-    rows = read_csv(spark, tmp_path, "product.csv")
-    assert [row.id for row in require_unique(rows, "id", "product.csv").collect()] == [1, 2]
+    rows = read_csv(spark, tmp_path, "product.csv", unique="id")
+    assert [row.id for row in rows.collect()] == [1, 2]
 
 
 def test_a_header_and_values_with_line_breaks_in_a_further_column_of_the_browsing_file(spark, tmp_path):
@@ -133,8 +133,15 @@ def test_a_header_and_values_with_line_breaks_in_a_further_column_of_the_browsin
 
 def test_rows_with_keys_of_their_own_pass(spark, tmp_path):
     write_csv(tmp_path / "product.csv", [product(1), product(2)])
-    rows = read_csv(spark, tmp_path, "product.csv")
-    assert require_unique(rows, "id", "product.csv") is rows
+    rows = read_csv(spark, tmp_path, "product.csv", unique="id")
+    assert [row.id for row in rows.collect()] == [1, 2]
+
+
+def test_a_key_in_two_rows_is_refused(spark, tmp_path):
+    write_csv(tmp_path / "product.csv", [product(1), product(2), product(1)])
+    with pytest.raises(DataError) as caught:
+        read_csv(spark, tmp_path, "product.csv", unique="id")
+    assert str(caught.value) == "product.csv: id 1 is in several rows. Keep one row of each."
 
 
 @pytest.mark.parametrize("true", ["True", "true", "1"])

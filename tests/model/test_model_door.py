@@ -298,6 +298,14 @@ def test_an_alias_of_the_user_s_comes_first(path):
     ]
 
 
+def test_in_a_page_the_matched_columns_are_folded_under_their_number_and_the_notes_are_not(path):
+    write_zip(path, entries(assembler("age"), TREES))
+    matched = SavedModel.open(path).match(OFFERED)
+    shown = matched._repr_html_()
+    assert f"<details><summary>All {len(matched.columns)} input columns are matched" in shown
+    assert shown.index("</details>") < shown.index(matched.meaning.split(" (")[0])
+
+
 def test_an_alias_to_no_column_is_named(path):
     saved = SavedModel.open(small_model(path))
     with pytest.raises(SettingsError, match=r"^FRAUDSTREAM_ALIASES: x=agee: no column agee \("):

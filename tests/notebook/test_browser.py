@@ -16,7 +16,7 @@ from fraudstream.settings import PROJECT, load_settings
 from tools.browser import BROWSERS, TASK_1, TASK_2, TASK_3, TASKS, Person, Server, find_browser, until
 
 SENDING, SENT = "sender.confirm(", "sender.close()"
-STATUS, FIRST_ROWS, PREDICTING = "status = LiveStatus(", "first_transactions = ", "say_where_it_starts(checkpoint)"
+STATUS, FIRST_ROWS, PREDICTING = "status = LiveStatus(", "first_transactions = ", "sink = PredictionSink("
 FRAUDS, ALERTS, HEALTH = "frauds_table = ", "panel.show_alerts()", "panel.show_health()"
 ACCOUNT, EQUAL = "reconcile(settings", "batch_features("
 FIGURE, LOOP, COUNTED = "plt.subplots(", "arrivals(consumer", "chart.save("

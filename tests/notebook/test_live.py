@@ -100,6 +100,14 @@ def test_text_is_escaped_and_an_unknown_name_is_left_empty(outputs):
     assert text(table).endswith("product id product name 12345 &lt;b&gt;O&#x27;Neill &amp; Co&lt;/b&gt; 2")
 
 
+def test_a_table_of_many_columns_scrolls_sideways(outputs):
+    few, many = LiveTable("Few"), LiveTable("Many")
+    few.show(pd.DataFrame([{"a": 1, "b": "x"}]))
+    many.show(pd.DataFrame([dict.fromkeys("abcdefg", "a long text")]))
+    assert 'class="wide"' not in page(few)
+    assert 'class="wide"' in page(many)
+
+
 def test_numbers_are_at_the_right(outputs):
     table = LiveTable("Top")
     table.show(pd.DataFrame({"product_name": ["Shirt"], "rows/s in": [1234.56]}))
