@@ -76,7 +76,7 @@ def summary(settings: Settings | None = None) -> pd.Series:
 
 def _rows(folder: AnyPath) -> pd.DataFrame:
     tables = list(_tables(folder))
-    return pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame()
+    return pa.concat_tables(tables, promote_options="default").to_pandas() if tables else pd.DataFrame()
 
 
 def _tables(folder: AnyPath, columns: list[str] | None = None) -> Iterator[pa.Table]:

@@ -6,6 +6,8 @@ Types are Spark SQL type names in plain strings: no Spark is imported here, so t
 BROWSING_TOPIC = "browsing_behaviour"
 TRANSACTION_TOPIC = "transactions"
 TOPICS = (BROWSING_TOPIC, TRANSACTION_TOPIC)
+# what Task 2 writes: one message per alert, keyed by transaction_id
+ALERT_TOPIC = "fraud_alerts"
 
 # 2.4b: the watermark; a row more than this behind the newest ts is dropped
 LATENESS_S = 60

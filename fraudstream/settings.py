@@ -102,6 +102,12 @@ class Settings(BaseSettings):
         gt=0,
         description="seconds without a new message after which Tasks 2 and 3 end (empty: they run until interrupted)",
     )
+    alert_threshold: float = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="least probability of fraud of an alert (0.5: what the model itself predicts as fraud)",
+    )
     bootstrap_servers: str = Field(
         "",
         validation_alias="KAFKA_BOOTSTRAP_SERVERS",

@@ -12,6 +12,7 @@ from fraudstream.run.reconciliation import Reconciliation
 from fraudstream.runtime.jars import ROOTS, locked
 from fraudstream.schemas import REPORT_VIEWS, TRANSACTION
 from fraudstream.settings import PROJECT
+from fraudstream.stream.explanations import EXPLANATION_COLUMNS
 from fraudstream.stream.ingest import QUARANTINE_COLUMNS
 from tools.docs import DIGESTS, PICTURES, digest
 from tools.reference import DOCS, PARTS, filled
@@ -22,7 +23,8 @@ REQUIREMENTS = {
     "A2B-Task3_consumer.ipynb": "3.1 3.2 3.3",
 }
 LONGEST_CELL = 25
-PREDICTIONS = ("ts", "event_time", "rawPrediction", "probability", "prediction", "imputed", "predicted_at", "batch_id")
+OUTPUTS = ("rawPrediction", "probability", "prediction", "imputed", "predicted_at", *EXPLANATION_COLUMNS, "batch_id")
+PREDICTIONS = ("ts", "event_time", *OUTPUTS)
 SPARK_JARS = "org.apache.spark:"
 
 README = PROJECT / "README.md"

@@ -1,6 +1,6 @@
 """For all Kafka clients: the address once it answers, common options, and topics."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from kafka.errors import (
     KafkaError,
     NoError,
     TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
     for_code,
 )
@@ -20,7 +21,7 @@ from fraudstream.kafka import probe
 from fraudstream.kafka.broker import config, server
 from fraudstream.kafka.cluster import AnotherClusterError, ClientOptions, Cluster, cluster_of
 from fraudstream.kafka.security import SETTING, client_security, external_address
-from fraudstream.schemas import TOPICS
+from fraudstream.schemas import ALERT_TOPIC, TOPICS
 from fraudstream.settings import Settings
 
 TOPIC_LIMIT_S = 30
@@ -77,8 +78,8 @@ def client_options(settings: Settings) -> ClientOptions:
     return ClientOptions(options, Cluster(settings, _answered.get(address)))
 
 
-def ensure_topics(client: dict[str, Any]) -> None:
-    """Creates the project's topics if they are missing, and waits until they can be used.
+def ensure_topics(client: dict[str, Any], topics: Sequence[str] = TOPICS) -> None:
+    """Creates ``topics`` (those of Task 1) if they are missing, and waits until they can be used.
 
     ``client``: the result of ``client_options``. The right to create topics is not needed if they exist.
 
@@ -89,7 +90,7 @@ def ensure_topics(client: dict[str, Any]) -> None:
     failed: dict[str, str] = {}
 
     def created() -> bool:
-        missing = sorted(set(TOPICS) - set(admin.list_topics()))
+        missing = sorted(set(topics) - set(admin.list_topics()))
         answers = admin.create_topics(missing, raise_errors=False)["topics"] if missing else []
         errors = {topic["name"]: for_code(topic["error_code"]) for topic in answers}
         failed.clear()
@@ -103,15 +104,19 @@ def ensure_topics(client: dict[str, Any]) -> None:
                 f"Kafka at {_address(client)} refuses to create topic {name} ({error}). Ask its administrator for the "
                 "topic, or for the right to create it."
             )
-        admin.wait_for_topics(TOPICS, timeout_ms=TOPIC_LIMIT_S * 1000)
+        admin.wait_for_topics(topics, timeout_ms=TOPIC_LIMIT_S * 1000)
 
 
 def recreate_topics(client: dict[str, Any]) -> None:
-    """Empties the project's topics: deletes them, waits until they are gone, creates them. Raises BrokerError."""
+    """Empties the project's topics: deletes them, waits until they are gone, creates them. Raises BrokerError.
+
+    That of the alerts is deleted only, where we have the right to: Task 2 creates it.
+    """
     with _admin(client) as admin:
-        for topic in admin.delete_topics(TOPICS, raise_errors=False)["topics"]:
+        for topic in admin.delete_topics([*TOPICS, ALERT_TOPIC], raise_errors=False)["topics"]:
             error = for_code(topic["error_code"])
-            if error not in (NoError, UnknownTopicOrPartitionError):
+            forbidden = topic["name"] == ALERT_TOPIC and error is TopicAuthorizationFailedError
+            if error not in (NoError, UnknownTopicOrPartitionError) and not forbidden:
                 raise BrokerError(
                     f"Kafka at {_address(client)} refuses to delete topic {topic['name']} ({error.__name__})."
                 )
@@ -136,6 +141,17 @@ def end_offsets(client: dict[str, Any], topic: str) -> dict[int, int]:
         }
         found = admin.list_partition_offsets(wanted)
     return {partition.partition: end.offset for partition, end in sorted(found.items())}
+
+
+def topic_id(client: dict[str, Any], topic: str) -> str:
+    """The id of ``topic``, which is never reused. Raises BrokerError, also for an unknown topic."""
+    with _admin(client) as admin:
+        described = admin.describe_topics([topic])[0]
+        if described["error_code"]:
+            raise BrokerError(
+                f"Kafka at {_address(client)}, topic {topic}: {for_code(described['error_code']).__name__}."
+            )
+        return str(described["topic_id"])
 
 
 def identity(client: dict[str, Any]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ class Encoder:
             steps = tuple((stage, stage_data(path, archive, stage)) for stage in preparing)
         return cls(matched, steps, classifier.params["featuresCol"])
 
-    @property
+    @cached_property
     def sources(self) -> tuple[str, ...]:
         """The stream's column behind each slot of the vector: all parts of a one-hot vector have the same one."""
         nothing = pa.table({pair.ours: pa.nulls(0) for pair in self.matched.columns})

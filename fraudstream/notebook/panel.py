@@ -11,6 +11,7 @@ from collections.abc import Callable
 from fraudstream.errors import FraudstreamError, Note
 from fraudstream.notebook.live import LiveOutput, LiveStatus, LiveTable
 from fraudstream.settings import FIRST_MESSAGE_FACTOR
+from fraudstream.stream.alerts import AlertPublisher
 from fraudstream.stream.monitor import Snapshot, StreamMonitor
 
 EVERY_S, LOOK_EVERY_S, REMIND_EVERY_S = 2.0, 0.25, 30
@@ -33,10 +34,18 @@ class Panel:
         self._stop, self._thread = threading.Event(), threading.Thread(target=self._run, daemon=True, name="panel")
         self._thread.start()
 
-    def show_alerts(self) -> LiveTable:
-        """A table of the newest frauds, newest first, under the headline of the last two minutes."""
+    def show_alerts(self, publisher: AlertPublisher | None = None) -> LiveTable:
+        """A table of the newest frauds, newest first, under the headline of the last two minutes.
+
+        ``publisher``: its status is part of the headline.
+        """
         table = LiveTable("Newest frauds", shown=10)
-        self._outputs.append(lambda now: table.show(now.alerts, headline=now.headline))
+
+        def show(now: Snapshot) -> None:
+            said = f" \u00b7 {publisher.status}" if publisher else ""
+            table.show(now.alerts, headline=f"{now.headline}{said}")
+
+        self._outputs.append(show)
         self._live.append(table)
         return table
 
@@ -127,5 +136,5 @@ class Panel:
 
 
 def _show_status(status: LiveStatus, now: Snapshot) -> None:
-    figures = [f"{name} {now.facts[name]}" for name in ("batches sent", "predicted", "late", "quarantined")]
+    figures = [f"{name} {now.facts[name]}" for name in ("batches sent", "predicted", "late", "quarantined", "model")]
     status.show(now.state, now.detail, " \u00b7 ".join(figures))

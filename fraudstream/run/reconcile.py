@@ -41,6 +41,7 @@ def reconcile(settings: Settings, client: dict) -> Reconciliation:
         quarantined=sum(len(places) for places in rejected.values()),
         conflicts=len(conflicts),
         frauds=int((predictions.prediction == 1).sum()),
+        **_models(predictions),
         imputed=int(predictions.imputed.sum()),
         seconds_p50=_percentile(predictions.seconds, 50),
         seconds_p95=_percentile(predictions.seconds, 95),
@@ -105,22 +106,35 @@ def _percentile(seconds: pd.Series, percent: int) -> float | None:
 
 
 def newest_predictions(folder: AnyPath) -> pd.DataFrame:
-    """By transaction_id: prediction, imputed (whether a value was unknown to the model) and batch_id of the newest
-    prediction; seconds (from ts to the first prediction's file).
+    """By transaction_id: prediction, imputed (whether a value was unknown to the model), model_version and batch_id of
+    the newest prediction; seconds (from ts to the first prediction's file).
     """
     columns = ["transaction_id", "ts", "prediction", "imputed"]
     batches = []
     for file in batch_files(folder):
-        table = read_batch(file, columns)
+        table = read_batch(file, columns, added=["model_version"])
         imputed = pc.greater(pc.list_value_length(table["imputed"]), 0).to_numpy()
         batch = table.drop_columns("imputed").to_pandas().assign(imputed=imputed)
         batch["batch_id"] = batch_number(file)
         batch["seconds"] = file.stat().st_mtime - batch.ts
         batches.append(batch)
-    found = pd.concat(batches) if batches else pd.DataFrame(columns=[*columns, "batch_id", "seconds"])
+    found = pd.concat(batches) if batches else pd.DataFrame(columns=[*columns, "model_version", "batch_id", "seconds"])
     found = found.sort_values("batch_id").groupby("transaction_id")
-    newest = found[["prediction", "imputed", "batch_id"]].last()
+    newest = found[["prediction", "imputed", "model_version", "batch_id"]].last()
     return newest.assign(seconds=found.seconds.first())
+
+
+def _models(predictions: pd.DataFrame) -> dict[str, str | dict[str, int] | None]:
+    """model_version: of the newest micro-batch; model_versions: version -> transactions that it has predicted newest.
+
+    None and empty for predictions of an earlier release, which has not stored it.
+    """
+    known = predictions[predictions.model_version.notna()].sort_values("batch_id")
+    counts = known.model_version.value_counts(sort=False)
+    return {
+        "model_version": known.model_version.iloc[-1] if len(known) else None,
+        "model_versions": {version: int(count) for version, count in counts.items()},
+    }
 
 
 def _rejected(folder: AnyPath) -> dict[str, set[RowPosition]]:

@@ -20,6 +20,7 @@ MEANINGS = {
     "lost": "neither predicted nor explained: must be 0",
     "conflicts": "ids that were sent again with other values",
     "frauds": "prediction = 1, by the newest prediction",
+    "model version": "the model of the newest prediction: the start of its zip's SHA-256",
     "imputed": "predicted with a value that the model does not know",
     "seconds p50": "from ts to the readable prediction, half of the transactions within",
     "seconds p95": "the same, 95 % within",
@@ -41,7 +42,8 @@ class Reconciliation:
     stopped. conflicts are ids that were sent again with other values: within a minute the first row counts, later the
     newest prediction. imputed are the predicted ones with a value unknown to the model. A positive is a prediction of
     fraud; true and false are according to new_fraud_transaction.csv. reports_wrong are the windows of the reports that
-    differ from the predictions (None: no report has been written yet).
+    differ from the predictions (None: no report has been written yet). model_version is the model of the newest
+    prediction; model_versions counts the transactions by the model that made their newest prediction.
     """
 
     batches: int
@@ -56,6 +58,7 @@ class Reconciliation:
     lost: int
     conflicts: int
     frauds: int
+    model_version: str | None
     imputed: int
     seconds_p50: float | None
     seconds_p95: float | None
@@ -69,6 +72,7 @@ class Reconciliation:
     lost_transactions: list[str] = field(default_factory=list)
     conflicting_transactions: list[str] = field(default_factory=list)
     wrong_windows: list[str] = field(default_factory=list)
+    model_versions: dict[str, int] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -89,9 +93,9 @@ class Reconciliation:
         """The figures for display, as (name, value)."""
         unit = {"seconds_p50": " s", "seconds_p95": " s"}
         return [
-            (name.replace("_", " "), "not known" if value is None else f"{value:,}{unit.get(name, '')}")
+            (name.replace("_", " "), _shown(value, unit.get(name, "")))
             for name, value in asdict(self).items()
-            if not isinstance(value, list)
+            if not isinstance(value, list | dict)
         ]
 
     def table(self) -> Table:
@@ -109,3 +113,9 @@ class Reconciliation:
         """Writes the summary as JSON."""
         with writing_to(make(path.parent)):
             path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+def _shown(value: str | float | None, unit: str) -> str:
+    if value is None:
+        return "not known"
+    return value if isinstance(value, str) else f"{value:,}{unit}"

@@ -8,6 +8,7 @@ from fraudstream.schemas import TOPICS
 from fraudstream.settings import MELBOURNE, Settings
 from fraudstream.storage.folders import writing_to
 from fraudstream.storage.hadoop import AnyPath
+from fraudstream.stream.alerts import position_file
 from fraudstream.stream.sink import query_file
 
 
@@ -16,7 +17,8 @@ def replay_outputs(settings: Settings) -> list[AnyPath]:
     names = ("successful_transactions.png", "summary.json")
     folders = (settings.predictions, settings.checkpoints, settings.quarantine, settings.notebooks)
     reports = [settings.reports.with_name(f"{settings.reports.name}{end}") for end in ("", "-wal", "-shm")]
-    return [*folders, query_file(settings.predictions), *reports, *(settings.output_dir / name for name in names)]
+    files = (query_file(settings.predictions), position_file(settings))
+    return [*folders, *files, *reports, *(settings.output_dir / name for name in names)]
 
 
 def reset(settings: Settings, *, empty_topics: bool = False, wait_s: float = 60, note: Note = print) -> str:

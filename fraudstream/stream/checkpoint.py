@@ -18,6 +18,12 @@ def newest_commit(checkpoint: AnyPath) -> int | None:
     )
 
 
+def query_id(checkpoint: AnyPath) -> str | None:
+    """The id of the query of ``checkpoint``, which a new checkpoint never has again; None before its first start."""
+    metadata = checkpoint / "metadata"
+    return json.loads(metadata.read_text())["id"] if metadata.exists() else None
+
+
 def read_up_to(checkpoint: AnyPath, topic: str) -> dict[int, int] | None:
     """Partition of ``topic`` -> first offset that no committed micro-batch has read; None without a micro-batch."""
     commit = newest_commit(checkpoint)

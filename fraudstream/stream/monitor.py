@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 from pyspark.sql.streaming.query import StreamingQuery
 
+from fraudstream.model.reasons import Reason
+from fraudstream.model.words import in_words
 from fraudstream.schemas import BROWSING_TOPIC, PREDICTIONS
 from fraudstream.settings import MELBOURNE, Settings
 from fraudstream.storage.hadoop import AnyPath
+from fraudstream.stream.explanations import EXPLANATION_COLUMNS, stored_alerts
 from fraudstream.stream.lag import TopicEnds, read_offsets
 from fraudstream.stream.progress import COLUMNS, QueryProgress
 from fraudstream.stream.store import batch_file, batch_files, batch_number, read_batch
@@ -23,6 +26,8 @@ IDLE_AFTER_S = 10
 # a batch is two messages: more batches of lag than one micro-batch can explain
 BEHIND_MESSAGES = 10
 STORED = ["transaction_id", "customer_id", "total_amount", "ts", "probability", "prediction", "imputed"]
+# of the reasons stored, the strongest are shown
+REASONS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class _Predicted:
     imputed: set[str] = field(default_factory=set)
     seconds: deque = field(default_factory=lambda: deque(maxlen=RECENT_BATCHES))
     alerts: deque = field(default_factory=lambda: deque(maxlen=ALERTS))
+    alerted: set[str] = field(default_factory=set)
+    model: str = "none yet"
 
 
 class StreamMonitor:
@@ -152,6 +159,7 @@ class StreamMonitor:
             "imputed": f"{len(self._predicted.imputed):,}",
             "ts to prediction, median": p50,
             "ts to prediction, 95 % within": p95,
+            "model": self._predicted.model,
         }
 
     def _headline(self) -> str:
@@ -162,7 +170,7 @@ class StreamMonitor:
         return f"{sum(recent):,} flagged in the last 2 minutes{share}"
 
     def _alerts(self) -> pd.DataFrame:
-        columns = ["time", "transaction_id", "customer_id", "amount", "probability"]
+        columns = ["time", "transaction_id", "customer_id", "amount", "probability", "reasons"]
         return pd.DataFrame(reversed(self._predicted.alerts), columns=columns)
 
     def _read_predictions(self) -> None:
@@ -170,14 +178,17 @@ class StreamMonitor:
         seen = self._predicted
         new = {batch_number(file): file for file in self._new_files()}
         for _, file in sorted(new.items()):
-            table = read_batch(file, STORED)
-            for row in sorted(table.to_pylist(), key=lambda each: each["ts"]):
-                key, fraud = row["transaction_id"], row["prediction"] == 1
-                before = seen.newest.pop(key, None)
-                seen.newest[key] = (row["ts"], fraud)
+            table = read_batch(file, STORED, added=EXPLANATION_COLUMNS)
+            rows = zip(table.to_pylist(), stored_alerts(table), strict=True)
+            for row, alert in sorted(rows, key=lambda each: each[0]["ts"]):
+                key = row["transaction_id"]
+                seen.newest.pop(key, None)
+                seen.newest[key] = (row["ts"], row["prediction"] == 1)
                 (seen.imputed.add if row["imputed"] else seen.imputed.discard)(key)
-                if fraud and not (before and before[1]):
+                if alert and key not in seen.alerted:
                     seen.alerts.append(_alert(row))
+                (seen.alerted.add if alert else seen.alerted.discard)(key)
+            seen.model = table["model_version"][0].as_py() or "unknown"
             seen.seconds.append(file.stat().st_mtime - table["ts"].to_numpy())
             seen.batches.add(batch_number(file))
 
@@ -200,7 +211,9 @@ class StreamMonitor:
 
 def _alert(row: dict) -> tuple:
     amount = "" if row["total_amount"] is None else f"Rp {row['total_amount']:,.0f}"
-    return _time(row["ts"]), row["transaction_id"], row["customer_id"], amount, round(row["probability"][1], 3)
+    reasons = "; ".join(in_words(Reason(**each)) for each in (row["reasons"] or [])[:REASONS_SHOWN])
+    probability = round(row["probability"][1], 3)
+    return _time(row["ts"]), row["transaction_id"], row["customer_id"], amount, probability, reasons
 
 
 def _time(seconds: float | None) -> str:

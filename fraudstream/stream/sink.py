@@ -13,7 +13,8 @@ from pyspark.sql import DataFrame
 
 from fraudstream.errors import Note, OutputError, command
 from fraudstream.storage.hadoop import AnyPath
-from fraudstream.stream.checkpoint import say_where_it_starts
+from fraudstream.stream.checkpoint import query_id, say_where_it_starts
+from fraudstream.stream.explanations import Explanations
 from fraudstream.stream.store import publish
 
 # file of the query id in earlier versions; some readers fail on files that are not parquet
@@ -25,10 +26,17 @@ def query_file(folder: AnyPath) -> AnyPath:
     return folder.parent / f"{folder.name}.query.json"
 
 
-def stamped(table: pa.Table) -> pa.Table:
-    """Adds predicted_at (timestamp, UTC): now, when all predictions of the micro-batch are computed."""
+def stamped(table: pa.Table, explanations: Explanations | None = None) -> pa.Table:
+    """Adds predicted_at (timestamp, UTC): now, when all predictions of the micro-batch are computed and explained.
+
+    With ``explanations``, their columns follow: model_version, alert_threshold, base_value, reasons.
+    """
+    added = explanations.columns(table) if explanations else {}
     now = pa.scalar(datetime.now(timezone.utc), pa.timestamp("us", tz="UTC"))
-    return table.append_column("predicted_at", pa.repeat(now, table.num_rows))
+    table = table.append_column("predicted_at", pa.repeat(now, table.num_rows))
+    for name, column in added.items():
+        table = table.append_column(name, column)
+    return table
 
 
 class PredictionSink:
@@ -45,8 +53,8 @@ class PredictionSink:
         """
         self.folder, self.checkpoint = folder, checkpoint
         self._bound = False
-        query = _query_id(checkpoint / "metadata", "id")
-        writer = _query_id(query_file(folder), "query_id") or _query_id(folder / OLD_QUERY_FILE, "query_id")
+        query = query_id(checkpoint)
+        writer = _writer(query_file(folder)) or _writer(folder / OLD_QUERY_FILE)
         batches = next(folder.glob("batch_id=*"), None)
         commits = next((checkpoint / "commits").glob("[0-9]*"), None)
         remedy = f"Start over with: {command('reset')} (it moves both to earlier/)."
@@ -75,12 +83,11 @@ class PredictionSink:
         file = query_file(self.folder)
         if not file.exists():
             unfinished = file.parent / f".{file.name}.unfinished"
-            query = _query_id(self.checkpoint / "metadata", "id")
-            unfinished.write_text(json.dumps({"query_id": query}) + "\n")
+            unfinished.write_text(json.dumps({"query_id": query_id(self.checkpoint)}) + "\n")
             unfinished.rename(file)
         self._bound = True
 
 
-def _query_id(file: AnyPath, key: str) -> str | None:
-    """The query's id in a JSON file; None without the file."""
-    return json.loads(file.read_text())[key] if file.exists() else None
+def _writer(file: AnyPath) -> str | None:
+    """The id of the query that wrote the predictions; None without the file."""
+    return json.loads(file.read_text())["query_id"] if file.exists() else None

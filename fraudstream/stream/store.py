@@ -30,9 +30,20 @@ def batch_files(folder: AnyPath, known: Collection[int] = ()) -> Iterator[AnyPat
     return (file for file in files if batch_number(file) not in known and file.exists())
 
 
-def read_batch(file: AnyPath, columns: Sequence[str] | None = None) -> pa.Table:
-    """Reads these columns of a micro-batch's file, or all."""
-    return pq.read_table(pa.BufferReader(file.read_bytes()), columns=columns and list(columns))
+def read_batch(file: AnyPath, columns: Sequence[str] | None = None, added: Sequence[str] = ()) -> pa.Table:
+    """Reads these columns of a micro-batch's file, or all; and those of ``added``, null in a file that lacks them.
+
+    Files of earlier versions lack columns that were added since.
+    """
+    content = pa.BufferReader(file.read_bytes())
+    if not added:
+        return pq.read_table(content, columns=columns and list(columns))
+    parquet = pq.ParquetFile(content)
+    there = [name for name in added if name in parquet.schema_arrow.names]
+    table = parquet.read(None if columns is None else [*columns, *there])
+    for name in added:
+        table = table if name in there else table.append_column(name, pa.nulls(table.num_rows))
+    return table
 
 
 def unfinished(folder: AnyPath) -> AnyPath:

@@ -8,6 +8,7 @@ import pytest
 from cluster import HOST, Processes, new_cluster_id, start_broker
 from kafka import KafkaAdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from stumps import scored, stumps_model
 
 from fraudstream.errors import BrokerError, SettingsError
 from fraudstream.kafka.broker import config
@@ -15,11 +16,16 @@ from fraudstream.kafka.client import bootstrap, client_options, ensure_topics
 from fraudstream.kafka.probe import wait_for
 from fraudstream.kafka.security import spark_security
 from fraudstream.kafka.topic_reader import read_messages
+from fraudstream.model import SavedModel
 from fraudstream.notebook.show import settings_table
 from fraudstream.producer.sender import REQUEST_TIMEOUT_MS, SOCKET_OPTIONS, Sender
 from fraudstream.runtime.java import java
-from fraudstream.schemas import BROWSING_TOPIC, TOPICS
+from fraudstream.schemas import ALERT_TOPIC, BROWSING_TOPIC, OFFERED, TOPICS
 from fraudstream.settings import load_settings
+from fraudstream.stream.alerts import AlertPublisher
+from fraudstream.stream.explanations import Explanations
+from fraudstream.stream.sink import stamped
+from fraudstream.stream.store import write_batch
 
 # isort: split
 from kafka3 import KafkaProducer
@@ -161,18 +167,44 @@ def test_topics_that_exist_need_no_right_to_create_any(guarded):
         ensure_topics(shop)
     ensure_topics(client_options(guarded["admin"]))
     allowed = (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE)
-    with KafkaAdminClient(**client_options(guarded["admin"])) as admin:
-        admin.create_acls(
-            [
-                ACL("User:shop", "*", operation, ACLPermissionType.ALLOW, ResourcePattern(ResourceType.TOPIC, topic))
-                for topic in TOPICS
-                for operation in allowed
-            ]
-        )
+    for topic in TOPICS:
+        allow(guarded["admin"], topic, *allowed)
     assert wait_for(lambda: _usable(shop), 20, lambda waited: None)
     with closing(Sender(producer(shop), shop)) as sender:
         sender.send(BROWSING_TOPIC, [{"ts": 1}], 1000)
     assert [rows for _, _, rows in read_messages(shop, BROWSING_TOPIC)] == [[{"ts": 1}]]
+
+
+@pytest.mark.faults
+def test_without_the_right_to_the_topic_alerts_wait_for_it_and_nothing_else_does(guarded, tmp_path):
+    shop, notes = guarded["shop"].model_copy(update={"output_dir": tmp_path / "output"}), []
+    commits = shop.checkpoints / "predictions" / "commits"
+    commits.mkdir(parents=True)
+    (commits.parent / "metadata").write_text('{"id": "q1"}')
+    saved = SavedModel.open(stumps_model(tmp_path / "my_ML_model.zip"))
+    write_batch(
+        stamped(scored(("t1", 80.0, 40)), Explanations(saved, saved.match(OFFERED), note=[].append)),
+        shop.predictions,
+        0,
+    )
+    (commits / "0").write_text("v1")
+    publisher = AlertPublisher(shop, note=notes.append)
+    assert wait_for(lambda: "refuses to create topic fraud_alerts" in publisher.status, 30, print)
+    allow(guarded["admin"], ALERT_TOPIC, ACLOperation.ALL)
+    assert wait_for(lambda: publisher.published == 1, 90, print)
+    publisher.finish()
+    (note,) = notes
+    address = shop.bootstrap_servers.partition("://")[2]
+    assert note.startswith(f"Alerts are not published: Kafka at {address} refuses to create topic {ALERT_TOPIC} (")
+    assert note.endswith("or for the right to create it. Predictions continue; the alerts follow.")
+
+
+def allow(admin, topic, *operations):
+    """Lets the user shop do this with the topic."""
+    pattern = ResourcePattern(ResourceType.TOPIC, topic)
+    acls = [ACL("User:shop", "*", each, ACLPermissionType.ALLOW, pattern) for each in operations]
+    with KafkaAdminClient(**client_options(admin)) as client:
+        client.create_acls(acls)
 
 
 def _usable(client):

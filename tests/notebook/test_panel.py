@@ -25,7 +25,13 @@ class Monitor:
         return bool(self.lag)
 
     def refresh(self):
-        facts = {"batches sent": "1", "predicted": self.now.predicted, "late": "0", "quarantined": "0"}
+        facts = {
+            "batches sent": "1",
+            "predicted": self.now.predicted,
+            "late": "0",
+            "quarantined": "0",
+            "model": "none yet",
+        }
         return Snapshot(self.now.state, "detail", facts, "headline", pd.DataFrame(), pd.DataFrame(), self.now.failed)
 
 

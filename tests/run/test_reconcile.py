@@ -46,11 +46,12 @@ def account(broker, tmp_path, monkeypatch):
     return summary
 
 
-def predicted(settings, batch_id, *rows, imputed=()):
-    """A batch of predictions of (transaction number, prediction), all with ts T and the same ``imputed``."""
+def predicted(settings, batch_id, *rows, imputed=(), **more):
+    """A batch of predictions of (transaction number, prediction), all with ts T and the same ``imputed`` and more."""
     columns = {"transaction_id": [f"t{number}" for number, _ in rows], "prediction": [float(said) for _, said in rows]}
     columns["ts"] = pa.array([T] * len(rows), pa.int32())
     columns["imputed"] = pa.array([list(imputed)] * len(rows), pa.list_(pa.string()))
+    columns |= {name: [value] * len(rows) for name, value in more.items()}
     write_batch(pa.table(columns), settings.predictions, batch_id)
 
 
@@ -246,3 +247,15 @@ def test_odd_ids_are_quarantined_or_read_and_never_spoil_their_neighbours(accoun
     rows = [buy(2) | {"transaction_id": odd, "session_id": odd}, buy(1)]
     summary = account([[browse(2) | {"session_id": odd}, browse(1)]], [rows])
     assert counts(summary) == ((2, 1, 0, 0, 0, 1) if readable else (2, 1, 0, 0, 1, 0))
+
+
+def test_the_summary_has_the_model_of_the_newest_prediction_and_counts_all_by_their_newest(account):
+    predicted(account.settings, 0, (1, 0))  # of an earlier release
+    predicted(account.settings, 9, (2, 0), (3, 1), model_version="aaa")
+    predicted(account.settings, 10, (3, 1), (4, 0), model_version="bbb")
+    everything = [browse(number) for number in (1, 2, 3, 4)], [buy(number) for number in (1, 2, 3, 4)]
+    summary = account([everything[0]], [everything[1]])
+    assert (summary.model_version, summary.model_versions) == ("bbb", {"aaa": 1, "bbb": 2})
+    assert ("model version", "bbb") in summary.rows()
+    stored = json.loads((account.settings.output_dir / "summary.json").read_text())
+    assert (stored["model_version"], stored["model_versions"]) == ("bbb", {"aaa": 1, "bbb": 2})

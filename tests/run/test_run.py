@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from batch_twin import features_of_new
 from messages import sender
@@ -23,7 +24,9 @@ from students import at_the_door, labelled_past, own_probabilities, predicted, s
 from zips import small_model
 
 from fraudstream.kafka.client import recreate_topics
-from fraudstream.schemas import BROWSING_TOPIC, TOPICS, TRANSACTION_TOPIC
+from fraudstream.model import SavedModel
+from fraudstream.model.reasons import STRONGEST
+from fraudstream.schemas import ALERT_TOPIC, BROWSING_TOPIC, OFFERED, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import PROJECT, Settings
 
 BATCHES = 10
@@ -126,6 +129,34 @@ def test_the_student_s_model_predicts_every_transaction_as_by_itself(
     known = {key for key, row in found.items() if not row.imputed}
     assert known == found.keys() & own.keys()  # the others it would have dropped
     assert finished.summary["imputed"] == len(found) - len(known) > 10 < len(known)
+
+
+def test_every_prediction_names_its_model_and_every_fraud_its_reasons(finished, students_model):
+    rows = pd.read_parquet(finished.output / "predictions")
+    version = SavedModel.open(students_model).version
+    assert set(rows.model_version) == {version} == {finished.summary["model_version"]}
+    frauds = rows[rows.prediction == 1]
+    assert len(frauds) > 0
+    assert rows.reasons.notna().tolist() == (rows.prediction == 1).tolist() == rows.base_value.notna().tolist()
+    names = {pair.ours for pair in SavedModel.open(students_model).match(OFFERED).columns}
+    for row in frauds.itertuples():
+        assert 1 <= len(row.reasons) <= STRONGEST
+        assert {each["feature"] for each in row.reasons} <= names
+        assert all(each["contribution"] > 0 for each in row.reasons)
+    text = finished.notebook("A2B-Task2_spark_streaming.ipynb")
+    assert f"Model {version}: the reasons are Shapley values of the margin" in text
+
+
+def test_every_fraud_is_an_alert_with_the_reasons_that_are_stored(finished, broker):
+    rows = pd.read_parquet(finished.output / "predictions").sort_values("batch_id", kind="stable")
+    newest = rows.drop_duplicates("transaction_id", keep="last").set_index("transaction_id")
+    alerts = {record.key.decode(): json.loads(record.value) for record in records(broker, ALERT_TOPIC)}
+    assert {key for key, alert in alerts.items() if not alert["withdrawn"]} == set(newest[newest.prediction == 1].index)
+    for key, alert in alerts.items():
+        row = newest.loc[key]
+        assert (alert["probability"], alert["model_version"]) == (row.probability[1], row.model_version)
+        assert [each["contribution"] for each in alert["reasons"]] == [each["contribution"] for each in row.reasons]
+    assert f"published to {ALERT_TOPIC}" in finished.notebook("A2B-Task2_spark_streaming.ipynb")
 
 
 def test_topics_hold_this_run_s_batches_and_nothing_older(finished, broker):

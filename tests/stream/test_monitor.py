@@ -9,6 +9,7 @@ from messages import sender
 
 from fraudstream.kafka.client import recreate_topics
 from fraudstream.kafka.probe import wait_for
+from fraudstream.model.reasons import Reason, as_column
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
 from fraudstream.stream.monitor import StreamMonitor
 from fraudstream.stream.store import write_batch
@@ -104,6 +105,20 @@ def test_newest_frauds_come_first_and_a_revised_one_once(settings, monitor):
     alerts = monitor.refresh().alerts
     assert alerts.transaction_id.tolist() == ["t2", "t1"]
     assert alerts.amount.tolist() == ["Rp 487,304"] * 2
+
+
+def test_alerts_have_their_reasons_in_words_and_the_panel_the_model(settings, monitor):
+    columns = {"model_version": "6a6dcbeecc73", "alert_threshold": 0.2, "base_value": 0.0}
+    table = predicted(("t1", NOW, 0.0, []), ("t2", NOW, 0.25, []))  # neither is predicted as fraud
+    for name, value in columns.items():
+        table = table.append_column(name, pa.repeat(pa.scalar(value), 2))
+    strongest = [Reason("l1_ratio", 62.0, 21.0, 0.5), Reason("gender", "M", None, 0.25)]
+    table = table.append_column("reasons", as_column([[], [*strongest, *strongest]]))
+    write_batch(table, settings.predictions, 0)
+    now = monitor.refresh()
+    assert now.alerts.transaction_id.tolist() == ["t2"]
+    assert now.alerts.reasons.tolist() == ["L1 share 62 %, usual 21 %; gender M; L1 share 62 %, usual 21 %"]
+    assert now.facts["model"] == "6a6dcbeecc73"
 
 
 def test_lag_is_what_no_finished_micro_batch_has_read(client, monitor, send):

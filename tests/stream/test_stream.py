@@ -5,6 +5,7 @@ predictions must still equal those of a batch job and of pandas exactly. (tests/
 replay.) The ts of the batches are 15 seconds apart, so that the reports have several windows.
 """
 
+import json
 import sqlite3
 import time
 from collections import Counter
@@ -17,12 +18,13 @@ import recompute
 from awkward import batches, make_awkward
 from batch_twin import COLUMNS, batch_predictions
 from messages import sender
+from stream_files import records
 from task2 import Task2
 
 from fraudstream.features import FEATURES
 from fraudstream.kafka.client import client_options, recreate_topics
 from fraudstream.run.reconcile import reconcile
-from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
+from fraudstream.schemas import ALERT_TOPIC, BROWSING_TOPIC, TRANSACTION_TOPIC
 from fraudstream.settings import Settings, load_settings
 
 STEP_S = 15
@@ -140,6 +142,7 @@ def finished(spark, broker, shop, first_ts, settings):
         reports=reports,
         summary=reconcile(settings, client_options(settings)),
         quarantine=spark.read.parquet(str(settings.quarantine)).collect(),
+        alerts=[(record.key.decode(), json.loads(record.value)) for record in records(broker, ALERT_TOPIC)],
         killed=killed,
         revised=revised["transaction_id"],
     )
@@ -193,6 +196,18 @@ def test_an_event_that_comes_late_within_the_minute_revises_the_prediction(finis
         100 * after["l1_count"] / events,
         100 * after["l2_count"] / events,
     )
+
+
+def test_alerts_are_those_of_the_predictions_in_spite_of_the_kill(finished):
+    newest = dict(finished.alerts)
+    frauds = {key for key, row in finished.newest.items() if row["prediction"] == 1}
+    assert {key for key, alert in newest.items() if not alert["withdrawn"]} == frauds
+    for key in frauds:
+        assert newest[key]["probability"] == finished.newest[key]["probability"][1]
+        stored = [each["contribution"] for each in finished.newest[key]["reasons"]]
+        assert [each["contribution"] for each in newest[key]["reasons"]] == stored
+    by_batch = {(key, alert["predicted_at"]): alert for key, alert in finished.alerts}
+    assert all(by_batch[key, alert["predicted_at"]] == alert for key, alert in finished.alerts)
 
 
 def test_predictions_carry_their_ts_and_are_later_than_it(finished, first_ts):
