@@ -36,10 +36,14 @@ PARTS = ("triggerExecution", "queryPlanning", "addBatch", "latestOffset", "walCo
 
 
 class Feed(threading.Thread):
-    """Sends a batch to both topics on each tick of a second; ``sent_at``: ts -> when both were acknowledged."""
+    """Sends a batch to both topics on each tick of a second; ``sent_at``: ts -> when both were acknowledged.
 
-    def __init__(self, settings: Settings, address: str) -> None:
+    ``send`` sends a backlog at once, each batch with the next ts after ``first_ts``.
+    """
+
+    def __init__(self, settings: Settings, address: str, first_ts: int = 0) -> None:
         super().__init__(daemon=True)
+        self._ts = first_ts
         self._browsing = BrowsingCursor(settings.data_dir / "new_browsing_behaviour.csv")
         self._transactions = TransactionCursor(settings.data_dir / "new_transaction.csv", self._browsing.first_time)
         self._producer = KafkaProducer(bootstrap_servers=address, acks="all")
@@ -49,11 +53,21 @@ class Feed(threading.Thread):
     def run(self) -> None:
         ticker = Ticker(1)
         while not self.ended.is_set() and (rows := self._browsing.next_rows()):
-            bought, ts = self._transactions.up_to(rows[-1]["event_time"]), ticker.wait()
-            for topic, batch in ((BROWSING_TOPIC, rows), (TRANSACTION_TOPIC, bought)):
-                value = to_json([{**row, "ts": ts} for row in batch])
-                self._producer.send(topic, value, timestamp_ms=ts * 1000).get(timeout=10)
+            ts = ticker.wait()
+            self._send(rows, ts)
             self.sent_at[ts] = time.time()
+
+    def send(self, batches: int) -> None:
+        """Sends so many batches at once."""
+        for _ in range(batches):
+            self._ts += 1
+            self._send(self._browsing.next_rows(), self._ts)
+
+    def _send(self, rows: list[dict[str, str]], ts: int) -> None:
+        bought = self._transactions.up_to(rows[-1]["event_time"])
+        for topic, batch in ((BROWSING_TOPIC, rows), (TRANSACTION_TOPIC, bought)):
+            value = to_json([{**row, "ts": ts} for row in batch])
+            self._producer.send(topic, value, timestamp_ms=ts * 1000).get(timeout=10)
 
 
 def main(
