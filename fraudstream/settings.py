@@ -69,10 +69,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: AbsolutePath = Field(PROJECT / "data", description="folder of the CSV files")
-    model: AbsolutePath = Field(
-        PROJECT / "models" / "my_ML_model.zip",
-        description="zip of the trained model",
-    )
+    model: AbsolutePath = Field(PROJECT / "models" / "my_ML_model.zip", description="zip of the trained model")
     output_dir: AbsolutePath = Field(
         PROJECT / "output",
         description="folder for predictions, reports, checkpoints, logs and the embedded broker",
@@ -82,16 +79,8 @@ class Settings(BaseSettings):
         description="Hadoop URI for predictions, quarantine and checkpoints, such as `hdfs://namenode:8020/shop` "
         "(empty: the output folder)",
     )
-    batches: OptionalInt = Field(
-        None,
-        ge=1,
-        description="number of batches of 200 browsing rows to send (empty: all)",
-    )
-    interval_s: float = Field(
-        1.0,
-        gt=0,
-        description="seconds between two batches",
-    )
+    batches: OptionalInt = Field(None, ge=1, description="number of batches of 200 browsing rows to send (empty: all)")
+    interval_s: float = Field(1.0, gt=0, description="seconds between two batches")
     lookback_s: int = Field(
         3600,
         ge=3600,

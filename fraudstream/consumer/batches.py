@@ -16,8 +16,6 @@ from fraudstream.settings import FIRST_MESSAGE_FACTOR
 
 POLL_MS, BROWSER_S, NOTE_AFTER_S = 100, 0.05, 10
 
-Batch = tuple[int, list[dict[str, Any]]]
-
 
 def first_message(consumer: KafkaConsumer) -> Any | None:
     """The first message of the topic, if one arrives within a second; ``arrivals`` reads it again."""
@@ -27,7 +25,7 @@ def first_message(consumer: KafkaConsumer) -> Any | None:
     return messages[0] if messages else None
 
 
-def read_batch(message: Any) -> Batch:
+def parse_message(message: Any) -> tuple[int, list[dict[str, Any]]]:
     """ts (Unix seconds) and rows of one message of the transactions topic.
 
     An empty batch has no row with a ts: the record's timestamp, in seconds, replaces it.
@@ -138,7 +136,7 @@ def _good(messages: list[Any], note: Note) -> list[Any]:
     good = []
     for message in messages:
         try:
-            read_batch(message)
+            parse_message(message)
         except DataError as error:
             note(str(error))
         else:

@@ -23,7 +23,7 @@ RowPosition = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Row:
+class TopicRow:
     """One row of a message, and the newest ts of its topic before it (both in Unix seconds)."""
 
     values: dict
@@ -89,7 +89,7 @@ def _consumer(client: dict) -> Iterator[KafkaConsumer]:
         raise BrokerError(f"Kafka at {','.join(client['bootstrap_servers'])}: {error}") from error
 
 
-def read_rows(client: dict, topic: str) -> Iterator[Row]:
+def read_rows(client: dict, topic: str) -> Iterator[TopicRow]:
     """Every row of ``topic`` that is a JSON object, in order. Raises BrokerError as ``read_messages`` does."""
     newest = 0
     for partition, offset, elements in read_messages(client, topic):
@@ -99,7 +99,7 @@ def read_rows(client: dict, topic: str) -> Iterator[Row]:
             if values is not None:
                 ts = ts_of(values)
                 times += [] if ts is None else [ts]
-                yield Row(values, newest if ts is None else ts, newest, (partition, offset, position))
+                yield TopicRow(values, newest if ts is None else ts, newest, (partition, offset, position))
         newest = max([newest, *filter(_plausible, times)])
 
 

@@ -1,6 +1,7 @@
 """A saved model: its zip is vetted, its columns are matched with the stream's, rows are prepared; ``train`` makes one.
 
-Importing this room imports no Spark: only ``columns`` and ``train`` work on DataFrames.
+Importing this package imports no Spark: only ``columns`` and ``train`` work on DataFrames. ``reasons`` explains a
+prediction by exact Shapley values (``trees``, ``shapley``, ``stages``, ``vectors``), in ``words``.
 """
 
 from fraudstream.model.archive import FOLDER, pack, sha256

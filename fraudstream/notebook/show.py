@@ -1,15 +1,10 @@
-"""What notebook cells show: the settings that the notebook uses, a function's source, how to reproduce the run."""
+"""What notebook cells show: the settings that the notebook uses, how to reproduce the run."""
 
-import inspect
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any
-
-from IPython.display import Code, display
 
 from fraudstream.data.generate import manifest
 from fraudstream.runtime.table import Table
@@ -41,8 +36,3 @@ def reproduce(settings: Settings) -> Table:
         ("machine", f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"),
     ]
     return Table(("", ""), rows)
-
-
-def show_source(*functions: Callable[..., Any] | type) -> None:
-    """Shows the source of functions or classes, coloured."""
-    display(Code("\n\n".join(inspect.getsource(each).rstrip() for each in functions), language="python"))

@@ -18,17 +18,6 @@ from fraudstream.schemas import BROWSING, TRANSACTION
 ROWS_PER_BATCH = 200
 
 
-def count_batches(path: Path, size: int = ROWS_PER_BATCH) -> int:
-    """Approximate number of batches of ``size`` rows, from the count of line ends (for a progress bar)."""
-    lines, last = 0, b"\n"
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            lines += chunk.count(b"\n")
-            last = chunk[-1:]
-    data_rows = lines - 1 + (last != b"\n")
-    return -(-data_rows // size)
-
-
 class _TimeOrder:
     """A file's rows with their parsed times, checked to be in order.
 

@@ -17,7 +17,7 @@ from fraudstream.settings import MELBOURNE
 
 
 @dataclass(frozen=True)
-class Batch:
+class SentBatch:
     """One batch that both topics hold."""
 
     number: int
@@ -45,7 +45,7 @@ class Sent:
     ts: int = 0
     from_gaps: int = 0
 
-    def add(self, start: str, end: str, rows: list[Row], transactions: list[Row], ts: int) -> Batch:
+    def add(self, start: str, end: str, rows: list[Row], transactions: list[Row], ts: int) -> SentBatch:
         """Counts a batch and returns it: its text is the line to print.
 
         ``from_gaps`` counts the transactions created before their batch's first event.
@@ -53,7 +53,7 @@ class Sent:
         self.from_gaps += sum(parse_time(row["created_at"]) < parse_time(start) for row in transactions)
         self.batches, self.ts = self.batches + 1, ts
         self.rows, self.transactions = self.rows + len(rows), self.transactions + len(transactions)
-        return Batch(self.batches, start, end, len(rows), len(transactions), ts)
+        return SentBatch(self.batches, start, end, len(rows), len(transactions), ts)
 
     def __str__(self) -> str:
         return f"{self.batches:,} batches: {self.rows:,} browsing rows and {self.transactions:,} transactions"

@@ -85,12 +85,12 @@ def _run(settings: Settings, empty_topics: bool, wait_s: float, console: Console
     console.print(_table(summary))
     if said:
         console.print(f"{said}.", highlight=False, soft_wrap=True)
-    for name, path in results(settings):
+    for name, path in result_paths(settings):
         console.print(f"{name}: {path}", highlight=False, markup=False, soft_wrap=True)
     return summary
 
 
-def results(settings: Settings) -> list[tuple[str, AnyPath]]:
+def result_paths(settings: Settings) -> list[tuple[str, AnyPath]]:
     """The results of a run: (name, path), relative to the current folder if they are in it."""
     output = settings.output_dir
     places = {

@@ -9,12 +9,12 @@ import pyarrow.compute as pc
 from fraudstream.data import csv_files
 from fraudstream.data.rules import parse_time
 from fraudstream.errors import OutputError
-from fraudstream.kafka.topic_reader import Row, RowPosition, read_messages, read_rows
+from fraudstream.kafka.topic_reader import RowPosition, TopicRow, read_messages, read_rows
 from fraudstream.run.reconciliation import Reconciliation
 from fraudstream.schemas import BROWSING_TOPIC, LATENESS_S, PREDICTIONS, REPORTS, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import Settings
 from fraudstream.storage.hadoop import AnyPath
-from fraudstream.stream.checkpoint import newest_commit, read_up_to
+from fraudstream.stream.checkpoint import committed_offsets, last_committed_batch
 from fraudstream.stream.recount import wrong_windows
 from fraudstream.stream.store import batch_files, batch_number, read_batch
 
@@ -56,9 +56,9 @@ def reconcile(settings: Settings, client: dict) -> Reconciliation:
     return reconciliation
 
 
-def _sent(client: dict) -> tuple[dict[str, Row], set[str]]:
+def _sent(client: dict) -> tuple[dict[str, TopicRow], set[str]]:
     """The first row sent of each transaction_id, and the ids that were sent again with other values."""
-    sent: dict[str, Row] = {}
+    sent: dict[str, TopicRow] = {}
     conflicts = set()
     for row in read_rows(client, TRANSACTION_TOPIC):
         first = sent.setdefault(row.transaction_id, row)
@@ -67,7 +67,7 @@ def _sent(client: dict) -> tuple[dict[str, Row], set[str]]:
     return sent, conflicts
 
 
-def _require_same_replay(predictions: pd.DataFrame, sent: dict[str, Row], settings: Settings) -> None:
+def _require_same_replay(predictions: pd.DataFrame, sent: dict[str, TopicRow], settings: Settings) -> None:
     strangers = set(predictions.index) - set(sent)
     if strangers:
         raise OutputError(
@@ -77,13 +77,14 @@ def _require_same_replay(predictions: pd.DataFrame, sent: dict[str, Row], settin
 
 
 def _reasons(
-    missing: dict[str, Row], rejected: dict[str, set[RowPosition]], settings: Settings, client: dict
+    missing: dict[str, TopicRow], rejected: dict[str, set[RowPosition]], settings: Settings, client: dict
 ) -> dict[str, set[str]]:
     """Reason -> the transactions that have no prediction for this reason; each has exactly one reason."""
     quarantined = {key for key, row in missing.items() if row.position in rejected[TRANSACTION_TOPIC]}
     late = {key for key, row in missing.items() if row.late} - quarantined
     rest = {key: row for key, row in missing.items() if key not in quarantined | late}
-    read = read_up_to(settings.checkpoints / PREDICTIONS, TRANSACTION_TOPIC)
+    committed = committed_offsets(settings.checkpoints / PREDICTIONS) or {}
+    read = committed.get(TRANSACTION_TOPIC)
     unread = {key for key, row in rest.items() if read is not None and row.position[1] >= read.get(row.position[0], 0)}
     matched = _matched(rest, client, settings.lookback_s, rejected[BROWSING_TOPIC])
     return {
@@ -97,7 +98,7 @@ def _reasons(
 
 def _wrong_windows(settings: Settings) -> list[str] | None:
     """The report windows that do not match the predictions; None before the first report."""
-    begun = any(newest_commit(settings.checkpoints / report) is not None for report in REPORTS)
+    begun = any(last_committed_batch(settings.checkpoints / report) is not None for report in REPORTS)
     return wrong_windows(settings.reports, settings.predictions) if begun else None
 
 
@@ -147,7 +148,9 @@ def _rejected(folder: AnyPath) -> dict[str, set[RowPosition]]:
     return places
 
 
-def _matched(transactions: dict[str, Row], client: dict, lookback_s: int, unreadable: set[RowPosition]) -> set[str]:
+def _matched(
+    transactions: dict[str, TopicRow], client: dict, lookback_s: int, unreadable: set[RowPosition]
+) -> set[str]:
     """The ``transactions`` with an event in their session: not after the checkout, in time, within the lookback.
 
     ``unreadable``: the positions of the quarantined events.

@@ -1,7 +1,10 @@
-"""Reads a query's progress from its checkpoint, without Spark."""
+"""A query's committed offsets, read without Spark, and the guards of a checkpoint.
+
+A checkpoint of other topics, or one whose predictions are gone, is refused.
+"""
 
 import json
-from pathlib import Path
+from collections.abc import Iterable
 
 from fraudstream.errors import Note, OutputError
 from fraudstream.kafka.client import identity
@@ -11,8 +14,8 @@ from fraudstream.storage.hadoop import AnyPath
 KAFKA_FILE = "kafka.json"
 
 
-def newest_commit(checkpoint: AnyPath) -> int | None:
-    """The newest committed micro-batch; None without one."""
+def last_committed_batch(checkpoint: AnyPath) -> int | None:
+    """The id of the newest committed micro-batch; None without one."""
     return max(
         (int(path.name) for path in (checkpoint / "commits").glob("[0-9]*") if path.name.isdigit()), default=None
     )
@@ -24,20 +27,29 @@ def query_id(checkpoint: AnyPath) -> str | None:
     return json.loads(metadata.read_text())["id"] if metadata.exists() else None
 
 
-def read_up_to(checkpoint: AnyPath, topic: str) -> dict[int, int] | None:
-    """Partition of ``topic`` -> first offset that no committed micro-batch has read; None without a micro-batch."""
-    commit = newest_commit(checkpoint)
+def committed_offsets(checkpoint: AnyPath) -> dict[str, dict[int, int]] | None:
+    """Topic -> partition -> first offset that no committed micro-batch has read; None without a committed one."""
+    commit = last_committed_batch(checkpoint)
     if commit is None:
         return None
     # version, watermark, one line per source
     _, _, *sources = (checkpoint / "offsets" / str(commit)).read_text().splitlines()
-    ends = {name: offsets for source in sources if source != "-" for name, offsets in json.loads(source).items()}
-    return {int(partition): end for partition, end in ends.get(topic, {}).items()}
+    return parse_offsets(source for source in sources if source != "-")
+
+
+def parse_offsets(sources: Iterable[str]) -> dict[str, dict[int, int]]:
+    """Topic -> partition -> offset, from Spark's JSON of each source's offsets; other sources are skipped."""
+    return {
+        topic: {int(partition): offset for partition, offset in partitions.items()}
+        for source in sources
+        for topic, partitions in json.loads(source).items()
+        if isinstance(partitions, dict)
+    }
 
 
 def say_where_it_starts(checkpoint: AnyPath, note: Note = print) -> None:
     """Prints whether a query continues from its checkpoint or starts with the first message."""
-    commit = newest_commit(checkpoint)
+    commit = last_committed_batch(checkpoint)
     if commit is None:
         note("Starts with the first message of both topics.")
     else:
@@ -65,24 +77,11 @@ def require_same_topics(checkpoints: AnyPath, client: dict) -> None:
         )
 
 
-def require_reports(checkpoints: AnyPath, reports: Path) -> None:
-    """Checks that the reports' queries, whose checkpoints are in ``checkpoints``, find what they left.
-
-    Raises OutputError if one has read predictions that are gone, or if its report is gone: it would not read them
-    again, and the report would lack them. (``Reports`` with ``predictions`` rebuilds it: ``require_predictions``
-    is enough then.)
-    """
-    require_predictions(checkpoints)
-    for name in REPORTS:
-        if newest_commit(checkpoints / name) is not None and not reports.exists():
-            raise _gone(checkpoints / name, reports)
-
-
 def require_predictions(checkpoints: AnyPath) -> None:
     """Raises OutputError if a report's query has read predictions whose own checkpoint is gone."""
-    predicted = newest_commit(checkpoints / PREDICTIONS) is not None
+    predicted = last_committed_batch(checkpoints / PREDICTIONS) is not None
     for name in REPORTS:
-        if newest_commit(checkpoints / name) is not None and not predicted:
+        if last_committed_batch(checkpoints / name) is not None and not predicted:
             raise _gone(checkpoints / name, checkpoints / PREDICTIONS)
 
 

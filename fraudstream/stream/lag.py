@@ -1,17 +1,18 @@
-"""Consumer lag: end offsets of the topics, and offsets that completed micro-batches have read."""
+"""Consumer lag: end offsets of the topics minus the offsets that committed micro-batches have read."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from fraudstream.kafka.probe import quiet_kafka
 from fraudstream.schemas import TOPICS
-from fraudstream.storage.hadoop import AnyPath
-from fraudstream.stream.checkpoint import newest_commit, read_up_to
 
 ANSWER_MS = 2_000
+
+# topic -> partition -> offset
+Offsets = Mapping[str, Mapping[int, int]]
 
 
 class TopicEnds:
@@ -66,8 +67,10 @@ class TopicEnds:
         return found
 
 
-def read_offsets(checkpoint: AnyPath) -> dict[str, dict[int, int]]:
-    """Topic -> partition -> the first offset that no finished micro-batch of the checkpoint has read."""
-    if newest_commit(checkpoint) is None:
-        return {}
-    return {topic: read_up_to(checkpoint, topic) or {} for topic in TOPICS}
+def consumer_lag(ends: Offsets, committed: Offsets) -> int:
+    """Messages up to ``ends`` that no committed micro-batch has read: the sum over all partitions of both topics."""
+    return sum(
+        max(0, end - committed.get(topic, {}).get(partition, 0))
+        for topic, partitions in ends.items()
+        for partition, end in partitions.items()
+    )

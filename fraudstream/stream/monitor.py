@@ -15,8 +15,9 @@ from fraudstream.model.words import in_words
 from fraudstream.schemas import BROWSING_TOPIC, PREDICTIONS
 from fraudstream.settings import MELBOURNE, Settings
 from fraudstream.storage.hadoop import AnyPath
+from fraudstream.stream.checkpoint import committed_offsets
 from fraudstream.stream.explanations import EXPLANATION_COLUMNS, stored_alerts
-from fraudstream.stream.lag import TopicEnds, read_offsets
+from fraudstream.stream.lag import TopicEnds, consumer_lag
 from fraudstream.stream.progress import COLUMNS, QueryProgress
 from fraudstream.stream.store import batch_file, batch_files, batch_number, read_batch
 
@@ -69,7 +70,7 @@ class StreamMonitor:
         self._ends = TopicEnds(client)
         self._predicted = _Predicted()
         self._rejected: dict[int, int] = {}  # batch -> rows
-        self._read_up_to: int | None = None
+        self._last_read_batch: int | None = None
         self.started_at = clock()
 
     def watch(self, query: StreamingQuery) -> None:
@@ -101,12 +102,8 @@ class StreamMonitor:
         if not self._ends.ends:
             return None
         main = self._queries.get(PREDICTIONS)
-        read = (main.offsets if main else None) or read_offsets(self._settings.checkpoints / PREDICTIONS)
-        return sum(
-            max(0, end - read.get(topic, {}).get(partition, 0))
-            for topic, partitions in self._ends.ends.items()
-            for partition, end in partitions.items()
-        )
+        committed = (main.offsets if main else None) or committed_offsets(self._settings.checkpoints / PREDICTIONS)
+        return consumer_lag(self._ends.ends, committed or {})
 
     @property
     def quiet_s(self) -> float:
@@ -196,12 +193,12 @@ class StreamMonitor:
         """Lists the folder at the first call; then looks files up by number, so that the cost stays constant."""
         main, folder = self._queries.get(PREDICTIONS), self._settings.predictions
         newest = main.newest.batchId if main and main.newest else None
-        if self._read_up_to is None or newest is None:
+        if self._last_read_batch is None or newest is None:
             found = list(batch_files(folder, known=self._predicted.batches))
         else:
-            new = set(range(self._read_up_to + 1, newest + 1)) - self._predicted.batches
+            new = set(range(self._last_read_batch + 1, newest + 1)) - self._predicted.batches
             found = [file for file in (batch_file(folder, number) for number in new) if file.exists()]
-        self._read_up_to = newest
+        self._last_read_batch = newest
         return found
 
     def _count_rejected(self) -> None:

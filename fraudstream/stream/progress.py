@@ -1,6 +1,5 @@
 """Progress of one query as reported by its micro-batches: input rate, duration, state; zero if nothing arrives."""
 
-import json
 import time
 from collections.abc import Callable
 
@@ -8,6 +7,8 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql.streaming.listener import StreamingQueryProgress
 from pyspark.sql.streaming.query import StreamingQuery
+
+from fraudstream.stream.checkpoint import parse_offsets
 
 COLUMNS = {
     "query": "object",
@@ -76,13 +77,7 @@ class QueryProgress:
         """Topic -> partition -> the first offset not read by a finished micro-batch; None before the first."""
         if self.newest is None:
             return None
-        ends = [json.loads(source.endOffset) for source in self.newest.sources if source.endOffset]
-        return {
-            topic: {int(partition): end for partition, end in partitions.items()}
-            for each in ends
-            for topic, partitions in each.items()
-            if isinstance(partitions, dict)  # Kafka's
-        }
+        return parse_offsets(source.endOffset for source in self.newest.sources if source.endOffset)
 
     def row(self) -> tuple:
         """The values of COLUMNS."""

@@ -36,7 +36,7 @@ VALUES = {
 PREDICTION_COLUMNS = ["transaction_id", "ts", "prediction", "product_metadata"]
 
 
-def contributions(predictions: AnyPath) -> dict[str, pd.DataFrame]:
+def recounted(predictions: AnyPath) -> dict[str, pd.DataFrame]:
     """Table -> each transaction's contribution to a window: window_start and window_end (UTC, ISO 8601),
     transaction_id, prediction, and quantity, or position, product_id and quantity.
     """
@@ -63,7 +63,7 @@ def wrong_windows(reports: Path, predictions: AnyPath) -> list[str]:
     A file that is missing, empty or not an SQLite database lacks all windows.
     """
     wrong = set()
-    for table, rows in contributions(predictions).items():
+    for table, rows in recounted(predictions).items():
         columns = [*KEYS[table], *VALUES[table]]
         right = set(rows[columns].itertuples(index=False, name=None))
         wrong |= {f"{table}, {row[0]}" for row in right ^ set(_held(reports, table, columns))}

@@ -27,7 +27,7 @@ from fraudstream.schemas import REPORT_VIEWS
 from fraudstream.settings import Settings
 from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.checkpoint import require_predictions
-from fraudstream.stream.recount import KEYS, contributions, utc, wrong_windows
+from fraudstream.stream.recount import KEYS, recounted, utc, wrong_windows
 
 BUSY_TIMEOUT_S, NOTE_EVERY_S = 5, 10
 # A window is finished once the report has seen a later one begin; after a pause, once no row of it can still arrive:
@@ -163,7 +163,7 @@ class Reports:
         """Rebuilds the file from the predictions if they differ; afterwards this object knows the file."""
         if wrong := wrong_windows(self.path, self._predictions):
             known = any(table in file.table_names() for table in KEYS)
-            for table, rows in contributions(self._predictions).items():
+            for table, rows in recounted(self._predictions).items():
                 if table == "products_by_transaction" and self._catalogue is not None:
                     rows = rows.merge(self._catalogue(), on="product_id", how="left")
                 file[table].drop(ignore=True)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fraudstream.consumer import batches
-from fraudstream.consumer.batches import arrivals, read_batch
+from fraudstream.consumer.batches import arrivals, parse_message
 from fraudstream.consumer.chart import SuccessChart
 from fraudstream.errors import DataError
 
@@ -37,11 +37,11 @@ def chart(line):
 
 def test_a_batch_has_the_ts_of_its_rows():
     message = Message(b'[{"payment_status": "Success", "ts": 1745818000}]')
-    assert read_batch(message) == (1745818000, [{"payment_status": "Success", "ts": 1745818000}])
+    assert parse_message(message) == (1745818000, [{"payment_status": "Success", "ts": 1745818000}])
 
 
 def test_an_empty_batch_has_the_ts_of_its_record():
-    assert read_batch(Message(b"[]")) == (1745818012, [])
+    assert parse_message(Message(b"[]")) == (1745818012, [])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_an_empty_batch_has_the_ts_of_its_record():
 )
 def test_a_message_that_is_no_batch_is_named(value, reason):
     with pytest.raises(DataError) as caught:
-        read_batch(Message(value))
+        parse_message(Message(value))
     assert str(caught.value).startswith(f"transactions, partition 0, offset 4: {reason}")
 
 

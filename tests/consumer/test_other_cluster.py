@@ -11,7 +11,7 @@ from kafka import KafkaConsumer
 from messages import sender as other_sender
 from two_clusters import TS_MS, batch, kill, takes_the_port
 
-from fraudstream.consumer.batches import arrivals, read_batch
+from fraudstream.consumer.batches import arrivals, parse_message
 from fraudstream.kafka import broker as embedded
 from fraudstream.kafka.client import client_options
 from fraudstream.kafka.probe import wait_for
@@ -34,7 +34,7 @@ def listened(client, cluster=None, meanwhile=lambda: None):
 
     async def listen():
         async for messages in arrivals(consumer, None, notes.append, cluster):
-            seen.extend(read_batch(message)[0] - TS_MS // 1000 for message in messages)
+            seen.extend(parse_message(message)[0] - TS_MS // 1000 for message in messages)
 
     async def listen_until_over():
         listening = asyncio.create_task(listen())

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from fraudstream.errors import DataError
-from fraudstream.producer.replay import BrowsingCursor, TransactionCursor, count_batches, parse_time
+from fraudstream.producer.replay import BrowsingCursor, TransactionCursor, parse_time
 from fraudstream.schemas import NEW_BROWSING, TRANSACTION
 
 DAY = "2024-01-01"
@@ -115,14 +115,6 @@ def test_first_transaction_out_of_order_is_named(batches):
 def test_unreadable_time_is_named(batches):
     with pytest.raises(DataError, match=r"^browsing.csv, row 2: event_time '2024-01-01 soon' cannot be read as a time"):
         batches(["10:00:00", "soon"], ["10:00:00"])
-
-
-def test_number_of_batches_without_reading_the_rows(tmp_path):
-    for rows, expected in [(1, 1), (200, 1), (201, 2)]:
-        path = write(tmp_path / "b.csv", NEW_BROWSING, "event_time", ["10:00:00"] * rows)
-        assert count_batches(path) == expected
-        path.write_text(path.read_text().rstrip("\n"))
-        assert count_batches(path) == expected
 
 
 def test_memory_is_bounded_by_a_batch(tmp_path):

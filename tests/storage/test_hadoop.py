@@ -16,7 +16,7 @@ from fraudstream.runtime.spark import LOCAL_CHECKPOINTS, engine_options
 from fraudstream.settings import PROJECT, Settings, load_settings
 from fraudstream.storage import hadoop
 from fraudstream.storage.hadoop import REMEDY, HadoopPath
-from fraudstream.stream.checkpoint import newest_commit
+from fraudstream.stream.checkpoint import last_committed_batch
 from fraudstream.stream.monitor import StreamMonitor
 from fraudstream.stream.sink import PredictionSink, query_file
 from fraudstream.stream.store import batch_files, read_batch, write_batch
@@ -170,7 +170,7 @@ def stream(spark, shop, tmp_path):
 def test_a_query_goes_on_from_its_checkpoint_on_the_storage(spark, stream):
     for transaction_id in ("t1", "t2"):
         query = stream(transaction_id)
-    assert newest_commit(stream.checkpoint) == 1
+    assert last_committed_batch(stream.checkpoint) == 1
     assert json.loads(query_file(stream.predictions).read_text()) == {"query_id": query.id}
     seen = spark.read.schema("transaction_id string, batch_id long").parquet(str(stream.predictions))
     assert sorted(map(tuple, seen.collect())) == [("t1", 0), ("t2", 1)]

@@ -8,7 +8,7 @@ from threading import Timer
 import pytest
 
 from fraudstream.errors import FraudstreamError, OutputError
-from fraudstream.stream.checkpoint import require_reports
+from fraudstream.stream.checkpoint import require_predictions
 from fraudstream.stream.monitor import StreamMonitor
 from fraudstream.stream.queries import Queries, wait_for_end
 
@@ -94,13 +94,11 @@ def test_finish_lets_each_follower_take_in_what_has_come_since_its_last_trigger(
     assert (seen, query.isActive) == (["a line"], False)
 
 
-@pytest.mark.parametrize("gone", ["reports.sqlite", "checkpoints/predictions"])
-def test_a_report_whose_file_or_predictions_are_gone_is_refused(tmp_path, gone):
+def test_a_report_whose_predictions_are_gone_is_refused(tmp_path):
     for name in ("predictions", "frauds"):
-        (tmp_path / "checkpoints" / name / "commits").mkdir(parents=True)
-        (tmp_path / "checkpoints" / name / "commits" / "0").touch()
-    (tmp_path / "reports.sqlite").touch()
-    require_reports(tmp_path / "checkpoints", tmp_path / "reports.sqlite")
-    (tmp_path / gone).rename(tmp_path / "elsewhere")
-    with pytest.raises(OutputError, match=rf"frauds has read predictions, but .*{gone} is gone\. Start over"):
-        require_reports(tmp_path / "checkpoints", tmp_path / "reports.sqlite")
+        (tmp_path / name / "commits").mkdir(parents=True)
+        (tmp_path / name / "commits" / "0").touch()
+    require_predictions(tmp_path)
+    (tmp_path / "predictions").rename(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match=r"frauds has read predictions, but .*predictions is gone\. Start over"):
+        require_predictions(tmp_path)

@@ -12,7 +12,7 @@ import pytest
 import recompute
 from task2 import constant
 
-from fraudstream.stream.recount import contributions, wrong_windows
+from fraudstream.stream.recount import recounted, wrong_windows
 from fraudstream.stream.reports import Reports
 from fraudstream.stream.store import write_batch
 
@@ -140,5 +140,5 @@ def test_reports_that_are_right_are_left_alone(stream):
 
 
 def test_without_predictions_there_is_nothing_to_report(tmp_path):
-    assert all(rows.empty for rows in contributions(tmp_path / "predictions").values())
+    assert all(rows.empty for rows in recounted(tmp_path / "predictions").values())
     assert wrong_windows(tmp_path / "reports.sqlite", tmp_path / "predictions") == []
