@@ -22,7 +22,7 @@ from fraudstream.model.words import in_words
 from fraudstream.schemas import ALERT_TOPIC, PREDICTIONS
 from fraudstream.settings import Settings
 from fraudstream.storage.hadoop import AnyPath
-from fraudstream.stream.checkpoint import newest_commit, query_id
+from fraudstream.stream.checkpoint import last_committed_batch, query_id
 from fraudstream.stream.explanations import EXPLANATION_COLUMNS, OWN_PREDICTION, stored_alerts
 from fraudstream.stream.store import batch_file, batch_files, batch_number, read_batch
 
@@ -133,7 +133,7 @@ class AlertPublisher:
         """Publishes the alerts of all committed micro-batches after the position."""
         if self._producer is None:
             self._connect()
-        newest = newest_commit(self._settings.checkpoints / PREDICTIONS)
+        newest = last_committed_batch(self._settings.checkpoints / PREDICTIONS)
         if newest is None:
             return
         if not self._identity:
