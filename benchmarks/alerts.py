@@ -24,8 +24,9 @@ from benchmarks.task2 import Task2
 from fraudstream.kafka import broker
 from fraudstream.settings import Settings, load_settings
 from fraudstream.stream.alerts import AlertPublisher
+from fraudstream.stream.publish import write_batch
 from fraudstream.stream.sink import stamped
-from fraudstream.stream.store import batch_files, batch_number, read_batch, write_batch
+from fraudstream.stream.store import batch_files, batch_number, read_batch
 
 WAYS = ("off", "on")
 

@@ -10,9 +10,9 @@ TOPICS = (BROWSING_TOPIC, TRANSACTION_TOPIC)
 ALERT_TOPIC = "fraud_alerts"
 
 # 2.4b: the watermark; a row more than this behind the newest ts is dropped
-LATENESS_S = 60
+WATERMARK_DELAY_S = 60
 # a row whose ts is further ahead of its Kafka record would move the watermark past the good rows
-MAX_AHEAD_S = 60
+MAX_FUTURE_S = 60
 # names of Task 2's queries and of their checkpoints
 PREDICTIONS, QUARANTINE = "predictions", "quarantine"
 REPORTS = ("frauds", "quantity", "products")
@@ -108,7 +108,7 @@ SESSION_FEATURES: Schema = {
 PARTS_OF_DAY = {"night": 0, "morning": 6, "afternoon": 12, "evening": 18}
 CUSTOMER_FEATURES: Schema = {"gender": "string", "age": "int", "first_join_year": "int", "num_purchases": "int"}
 # the columns that the stream offers a model: the typed transaction and its features
-OFFERED: Schema = {**TRANSACTION, "product_metadata": PRODUCT_METADATA, **SESSION_FEATURES, **CUSTOMER_FEATURES}
+STREAM_COLUMNS: Schema = {**TRANSACTION, "product_metadata": PRODUCT_METADATA, **SESSION_FEATURES, **CUSTOMER_FEATURES}
 
 # file name -> columns; the name that differs between semesters is looked up in fraudstream.data.csv_files
 FILES: dict[str, Schema] = {

@@ -4,7 +4,7 @@ from math import factorial
 
 import numpy as np
 
-from fraudstream.model.trees import NONE, Nodes
+from fraudstream.model.explain.trees import NONE, Nodes
 
 
 def shapley(nodes: Nodes, vectors: np.ndarray) -> tuple[float, np.ndarray]:

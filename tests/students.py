@@ -16,7 +16,7 @@ from fraudstream.data.frames import read_browsing, read_csv, read_labels, read_p
 from fraudstream.features import batch_features
 from fraudstream.model import FOLDER, SavedModel, pack
 from fraudstream.model.columns import scoring_stages, with_model_columns
-from fraudstream.schemas import OFFERED
+from fraudstream.schemas import STREAM_COLUMNS
 from fraudstream.storage.hadoop import hadoop_glob, hadoop_path
 
 CATEGORIES = ("time_of_day", "gender", "payment_status", "clear_payment", "payment_method")
@@ -99,7 +99,7 @@ def with_metadata(source: Path, target: Path, stage: str, **values) -> Path:
 def at_the_door(path: Path, folder: Path) -> SimpleNamespace:
     """The notebook's view of a zip: the ``loaded`` model, its ``scoring`` stages, the ``matched`` columns."""
     saved = SavedModel.open(path)
-    matched = saved.match(OFFERED)
+    matched = saved.match(STREAM_COLUMNS)
     with zipfile.ZipFile(path) as archive:
         archive.extractall(saved.fresh_folder(folder / "model"))
     loaded = PipelineModel.load(hadoop_glob(folder / "model" / FOLDER))

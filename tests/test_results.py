@@ -15,8 +15,8 @@ from fraudstream import results
 from fraudstream.data.parsing import parsed
 from fraudstream.errors import OutputError, command
 from fraudstream.storage.hadoop import hadoop_glob
+from fraudstream.stream.publish import write_batch
 from fraudstream.stream.sink import PredictionSink
-from fraudstream.stream.store import write_batch
 
 # in the hour that Melbourne's clocks leave out: the shop's do not
 IN_THE_GAP = "2024-10-06 02:30:00.123"

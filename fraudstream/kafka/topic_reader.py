@@ -14,7 +14,7 @@ from fraudstream.data.readable import id_text, message_list, row_of, ts_of
 from fraudstream.data.rules import clean
 from fraudstream.errors import BrokerError
 from fraudstream.kafka.cluster import cluster_of, connected_cluster_id
-from fraudstream.schemas import LATENESS_S, MAX_AHEAD_S
+from fraudstream.schemas import MAX_FUTURE_S, WATERMARK_DELAY_S
 
 NO_ANSWER_S = 10
 
@@ -33,7 +33,7 @@ class TopicRow:
 
     @property
     def late(self) -> bool:
-        return self.ts <= self.newest_ts - LATENESS_S
+        return self.ts <= self.newest_ts - WATERMARK_DELAY_S
 
     @property
     def transaction_id(self) -> str:
@@ -105,4 +105,4 @@ def read_rows(client: dict, topic: str) -> Iterator[TopicRow]:
 
 def _plausible(ts: int) -> bool:
     """Whether the ts could move the watermark: it is not far in the future."""
-    return ts < datetime.now().timestamp() + MAX_AHEAD_S
+    return ts < datetime.now().timestamp() + MAX_FUTURE_S

@@ -1,7 +1,7 @@
 """A saved model: its zip is vetted, its columns are matched with the stream's, rows are prepared; ``train`` makes one.
 
-Importing this package imports no Spark: only ``columns`` and ``train`` work on DataFrames. ``reasons`` explains a
-prediction by exact Shapley values (``trees``, ``shapley``, ``stages``, ``vectors``), in ``words``.
+``explain`` gives the reasons for a prediction. Importing this package imports no Spark: only ``columns`` and ``train``
+work on DataFrames.
 """
 
 from fraudstream.model.archive import FOLDER, pack, sha256

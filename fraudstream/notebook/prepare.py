@@ -17,7 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from fraudstream.data import csv_files
 from fraudstream.errors import DataError, FraudstreamError
 from fraudstream.model import SavedModel
-from fraudstream.schemas import OFFERED, STREAM_FILES
+from fraudstream.schemas import STREAM_COLUMNS, STREAM_FILES
 from fraudstream.settings import PROJECT, Settings
 from fraudstream.storage.folders import writable
 
@@ -69,7 +69,7 @@ def ensure_model(settings: Settings, *, tolerate: bool = False) -> None:
                 ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
             ):
                 pool.submit(_train, settings, tolerate).result()
-    SavedModel.open(settings.model).match(OFFERED, settings.column_aliases)
+    SavedModel.open(settings.model).match(STREAM_COLUMNS, settings.column_aliases)
 
 
 def _train(settings: Settings, tolerate: bool) -> None:

@@ -11,7 +11,7 @@ from fraudstream.data.check.report import WIDE
 from fraudstream.errors import FraudstreamError
 from fraudstream.model import ModelMatch, SavedModel
 from fraudstream.model.match import HEADINGS
-from fraudstream.schemas import OFFERED
+from fraudstream.schemas import STREAM_COLUMNS
 from fraudstream.settings import PROJECT, Settings
 
 PIPED_WIDTH = 160
@@ -39,7 +39,7 @@ def _model_fits(settings: Settings, console: Console) -> bool:
         console.print("No model yet: a run trains one.")
         return True
     try:
-        matched = SavedModel.open(settings.model).match(OFFERED, settings.column_aliases)
+        matched = SavedModel.open(settings.model).match(STREAM_COLUMNS, settings.column_aliases)
     except FraudstreamError as error:
         console.print(f"The model is refused: {error}", markup=False, highlight=False, soft_wrap=True)
         return False

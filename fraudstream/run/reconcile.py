@@ -11,7 +11,7 @@ from fraudstream.data.rules import parse_time
 from fraudstream.errors import OutputError
 from fraudstream.kafka.topic_reader import RowPosition, TopicRow, read_messages, read_rows
 from fraudstream.run.reconciliation import Reconciliation
-from fraudstream.schemas import BROWSING_TOPIC, LATENESS_S, PREDICTIONS, REPORTS, TOPICS, TRANSACTION_TOPIC
+from fraudstream.schemas import BROWSING_TOPIC, PREDICTIONS, REPORTS, TOPICS, TRANSACTION_TOPIC, WATERMARK_DELAY_S
 from fraudstream.settings import Settings
 from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.checkpoint import committed_offsets, last_committed_batch
@@ -164,7 +164,7 @@ def _matched(
             continue
         for key in by_session.get(event.session_id, ()):
             row = transactions[key]
-            remembered = row.ts - lookback_s <= event.ts <= row.ts + LATENESS_S
+            remembered = row.ts - lookback_s <= event.ts <= row.ts + WATERMARK_DELAY_S
             before = parse_time(event.values["event_time"]) <= parse_time(row.values["created_at"])
             if remembered and before and not event.late:
                 matched.add(key)

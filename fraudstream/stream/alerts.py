@@ -17,8 +17,8 @@ from kafka.errors import KafkaError
 from fraudstream.errors import BrokerError, FraudstreamError, Note
 from fraudstream.kafka.client import client_options, ensure_topics, other_cluster, topic_id
 from fraudstream.kafka.probe import quiet_kafka
-from fraudstream.model.reasons import Reason
-from fraudstream.model.words import in_words
+from fraudstream.model.explain.reasons import Reason
+from fraudstream.model.explain.words import in_words
 from fraudstream.schemas import ALERT_TOPIC, PREDICTIONS
 from fraudstream.settings import Settings
 from fraudstream.storage.hadoop import AnyPath

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from fraudstream.errors import Note
 from fraudstream.model import SavedModel
+from fraudstream.model.explain.reasons import REASONS_TYPE, Explainer, as_column
 from fraudstream.model.match import ModelMatch
-from fraudstream.model.reasons import REASONS_TYPE, Explainer, as_column
 
 # the threshold at which the model's own prediction counts
 OWN_PREDICTION = 0.5

@@ -10,7 +10,7 @@ from fraudstream.data.parsing import is_nothing, is_unreadable, parsed
 from fraudstream.schemas import (
     BROWSING_KEYS,
     BROWSING_TOPIC,
-    MAX_AHEAD_S,
+    MAX_FUTURE_S,
     NEW_BROWSING,
     PRODUCT_METADATA,
     TRANSACTION,
@@ -18,8 +18,8 @@ from fraudstream.schemas import (
     TRANSACTION_TOPIC,
 )
 from fraudstream.storage.hadoop import AnyPath
+from fraudstream.stream.publish import write_batch
 from fraudstream.stream.readable import END, JSON_OPTIONS, elements, is_readable_id, object_text, variant_row
-from fraudstream.stream.store import write_batch
 
 SCHEMAS = {BROWSING_TOPIC: NEW_BROWSING, TRANSACTION_TOPIC: TRANSACTION}
 
@@ -94,8 +94,8 @@ def rejection(topic: str) -> Column:
         (~F.col("in_list"), "the message is not a JSON list of objects in UTF-8"),
         (F.col("ts").isNull(), "ts is missing or not a whole number"),
         (
-            F.col("ts") > F.unix_timestamp("sent_at") + MAX_AHEAD_S,
-            f"ts is more than {MAX_AHEAD_S} s ahead of its Kafka record",
+            F.col("ts") > F.unix_timestamp("sent_at") + MAX_FUTURE_S,
+            f"ts is more than {MAX_FUTURE_S} s ahead of its Kafka record",
         ),
     ]
     whole = variant_row(_utf8("value"), F.col("position"))

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from pyspark.sql.streaming.query import StreamingQuery
 
-from fraudstream.model.reasons import Reason
-from fraudstream.model.words import in_words
+from fraudstream.model.explain.reasons import Reason
+from fraudstream.model.explain.words import in_words
 from fraudstream.schemas import BROWSING_TOPIC, PREDICTIONS
 from fraudstream.settings import MELBOURNE, Settings
 from fraudstream.storage.hadoop import AnyPath

@@ -1,6 +1,6 @@
 """The idempotent foreachBatch sink of 2.6, bound to the query whose checkpoint numbers its micro-batches.
 
-``store.publish`` makes a micro-batch visible.
+``publish.publish`` makes a micro-batch visible.
 """
 
 import json
@@ -15,7 +15,7 @@ from fraudstream.errors import Note, OutputError, command
 from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.checkpoint import query_id, say_where_it_starts
 from fraudstream.stream.explanations import Explanations
-from fraudstream.stream.store import publish
+from fraudstream.stream.publish import publish
 
 # file of the query id in earlier versions; some readers fail on files that are not parquet
 OLD_QUERY_FILE = "_query.json"

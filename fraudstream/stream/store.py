@@ -1,14 +1,10 @@
-"""One directory per micro-batch with one parquet file, published by one rename; writing and reading (2.6)."""
+"""The stored micro-batches: one directory with one parquet file each. ``publish`` writes them."""
 
-import os
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fraudstream.errors import OutputError
 from fraudstream.storage.hadoop import AnyPath
 
 PART = "part-0.parquet"
@@ -44,68 +40,3 @@ def read_batch(file: AnyPath, columns: Sequence[str] | None = None, added: Seque
     for name in added:
         table = table if name in there else table.append_column(name, pa.nulls(table.num_rows))
     return table
-
-
-def unfinished(folder: AnyPath) -> AnyPath:
-    """Where batches of ``folder`` are written before publication: outside it, because some readers read every file."""
-    return folder.parent / f".{folder.name}.unfinished"
-
-
-def write_batch(table: pa.Table, folder: AnyPath, batch_id: int) -> bool:
-    """Writes one micro-batch as one parquet file, as ``publish`` does; nothing for a table without rows."""
-    if batch_file(folder, batch_id).exists() or table.num_rows == 0:
-        return False
-    parquet = pa.BufferOutputStream()
-    pq.write_table(table, parquet, compression="snappy")
-    return publish(parquet.getvalue(), folder, batch_id)
-
-
-def publish(parquet: bytes | pa.Buffer, folder: AnyPath, batch_id: int) -> bool:
-    """Makes ``parquet``, the content of a file, the one file of a micro-batch; True if this call has published it.
-
-    Idempotent: an existing file is final, so a batch that Spark runs again after a crash changes nothing. The file is
-    written in a directory outside of ``folder``, and the directory is renamed once.
-
-    Every writer has a directory of its own. If two write the same batch at once, the rename of one of them fails,
-    because the directory exists and is not empty: it finds the other's file, which is complete, and returns False. The
-    writer that has published the batch removes the leftovers of killed or slower writers.
-
-    On a disk and on HDFS the directory appears at once with its file. An object store has no directories: there the
-    rename copies the one object, which appears last, at once and complete. So on every storage a batch is complete when
-    its file exists, and readers need no other marker.
-    """
-    final = batch_file(folder, batch_id)
-    if final.exists():
-        return False
-    hidden = unfinished(folder) / f"{batch_id}-{os.getpid()}-{uuid4().hex[:8]}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        hidden.mkdir(parents=True)
-        (hidden / PART).write_bytes(parquet)
-        hidden.rename(final.parent)
-    except (OSError, OutputError):
-        if not final.exists():
-            raise
-        _remove(hidden)
-        return False
-    published = not _moved_into(final.parent, hidden.name)
-    for left in unfinished(folder).glob(f"{batch_id}-*"):
-        _remove(left)
-    return published
-
-
-def _moved_into(published: AnyPath, name: str) -> bool:
-    """Whether the rename has moved our directory into another writer's, as HDFS does; it is removed then."""
-    stray = published / name
-    if not stray.exists():
-        return False
-    _remove(stray)
-    return True
-
-
-def _remove(folder: AnyPath) -> None:
-    """Deletes a directory of files. Another writer may be doing the same, or may be writing into it just now."""
-    with suppress(OSError):
-        for file in folder.glob("*"):
-            file.unlink()
-        folder.rmdir()

@@ -20,12 +20,12 @@ from fraudstream.model import SavedModel
 from fraudstream.notebook.show import settings_table
 from fraudstream.producer.sender import REQUEST_TIMEOUT_MS, SOCKET_OPTIONS, Sender
 from fraudstream.runtime.java import java
-from fraudstream.schemas import ALERT_TOPIC, BROWSING_TOPIC, OFFERED, TOPICS
+from fraudstream.schemas import ALERT_TOPIC, BROWSING_TOPIC, STREAM_COLUMNS, TOPICS
 from fraudstream.settings import load_settings
 from fraudstream.stream.alerts import AlertPublisher
 from fraudstream.stream.explanations import Explanations
+from fraudstream.stream.publish import write_batch
 from fraudstream.stream.sink import stamped
-from fraudstream.stream.store import write_batch
 
 # isort: split
 from kafka3 import KafkaProducer
@@ -183,7 +183,7 @@ def test_without_the_right_to_the_topic_alerts_wait_for_it_and_nothing_else_does
     (commits.parent / "metadata").write_text('{"id": "q1"}')
     saved = SavedModel.open(stumps_model(tmp_path / "my_ML_model.zip"))
     write_batch(
-        stamped(scored(("t1", 80.0, 40)), Explanations(saved, saved.match(OFFERED), note=[].append)),
+        stamped(scored(("t1", 80.0, 40)), Explanations(saved, saved.match(STREAM_COLUMNS), note=[].append)),
         shop.predictions,
         0,
     )

@@ -13,7 +13,7 @@ from zips import ASSEMBLER, CLASSIFICATION, FEATURE, TREES, assembler, entries, 
 from fraudstream.errors import ModelError, SettingsError, command
 from fraudstream.model import SavedModel
 from fraudstream.model.metadata import SPARK
-from fraudstream.schemas import OFFERED
+from fraudstream.schemas import STREAM_COLUMNS
 
 REMEDY = "Zip the folder my_ML_model that PipelineModel.save wrote."
 
@@ -37,7 +37,7 @@ def unfit(path, *stages, aliases=None, **pipeline):
     """The message against a model of these stages whose zip is fine."""
     write_zip(path, entries(*stages, **pipeline))
     with pytest.raises(ModelError) as caught:
-        SavedModel.open(path).match(OFFERED, aliases)
+        SavedModel.open(path).match(STREAM_COLUMNS, aliases)
     return str(caught.value).removeprefix(f"{path}: ")
 
 
@@ -96,9 +96,9 @@ def test_a_model_that_found_no_fraud_in_training_says_so(path):
     metrics = {"sha256": saved.sha256, "saved": "one", "models": {"one": {"recall": 0.0}}}
     (path.parent / "metrics.json").write_text(json.dumps(metrics))
     warning = "Warning: in training this model found no fraud at all (recall 0). Train it on more data."
-    assert warning in saved.match(OFFERED).notes()
+    assert warning in saved.match(STREAM_COLUMNS).notes()
     (path.parent / "metrics.json").write_text(json.dumps({**metrics, "sha256": "another zip's"}))
-    assert warning not in saved.match(OFFERED).notes()
+    assert warning not in saved.match(STREAM_COLUMNS).notes()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK no zip", b"\x1f\x8b a gzip"])
@@ -262,7 +262,7 @@ def test_a_model_of_another_task_is_refused_with_the_missing_columns_beside_thos
     said = unfit(path, assembler("highval%", "L1_count", "is_promotion"), TREES)
     assert said == (
         "the model needs columns that the stream does not have: highval%, is_promotion. "
-        f"The stream has: {', '.join(OFFERED)}. If a column has another name, set "
+        f"The stream has: {', '.join(STREAM_COLUMNS)}. If a column has another name, set "
         "FRAUDSTREAM_ALIASES=highval%=<name in the stream>. Otherwise the model was trained for a different task."
     )
 
@@ -285,13 +285,13 @@ def test_a_model_of_another_task_is_refused_with_the_missing_columns_beside_thos
 )
 def test_other_spellings_of_a_column_are_found(path, theirs, ours):
     write_zip(path, entries(assembler(theirs), TREES))
-    (pair,) = SavedModel.open(path).match(OFFERED).columns
+    (pair,) = SavedModel.open(path).match(STREAM_COLUMNS).columns
     assert (pair.input.column, pair.ours) == (theirs, ours)
 
 
 def test_an_alias_of_the_user_s_comes_first(path):
     write_zip(path, entries(assembler("oldness", "age"), TREES))
-    matched = SavedModel.open(path).match(OFFERED, {"Oldness": "age", "age": "first_join_year"})
+    matched = SavedModel.open(path).match(STREAM_COLUMNS, {"Oldness": "age", "age": "first_join_year"})
     assert [(pair.input.column, pair.ours) for pair in matched.columns] == [
         ("oldness", "age"),
         ("age", "first_join_year"),
@@ -300,7 +300,7 @@ def test_an_alias_of_the_user_s_comes_first(path):
 
 def test_in_a_page_the_matched_columns_are_folded_under_their_number_and_the_notes_are_not(path):
     write_zip(path, entries(assembler("age"), TREES))
-    matched = SavedModel.open(path).match(OFFERED)
+    matched = SavedModel.open(path).match(STREAM_COLUMNS)
     shown = matched._repr_html_()
     assert f"<details><summary>All {len(matched.columns)} input columns are matched" in shown
     assert shown.index("</details>") < shown.index(matched.meaning.split(" (")[0])
@@ -309,7 +309,7 @@ def test_in_a_page_the_matched_columns_are_folded_under_their_number_and_the_not
 def test_an_alias_to_no_column_is_named(path):
     saved = SavedModel.open(small_model(path))
     with pytest.raises(SettingsError, match=r"^FRAUDSTREAM_ALIASES: x=agee: no column agee \("):
-        saved.match(OFFERED, {"x": "agee"})
+        saved.match(STREAM_COLUMNS, {"x": "agee"})
 
 
 def test_a_column_of_another_type_is_refused(path):
@@ -339,14 +339,14 @@ def test_a_stage_that_would_lose_rows_is_refused(path, kind, params, reason):
 def test_the_label_at_index_1_is_said_and_its_indexer_left_out(path, labels):
     label = indexer("is_fraud", *labels, output="label")
     write_zip(path, entries(label, ASSEMBLER, TREES))
-    matched = SavedModel.open(path).match(OFFERED)
+    matched = SavedModel.open(path).match(STREAM_COLUMNS)
     assert [pair.ours for pair in matched.columns] == ["age"]
     assert f"prediction = 1 means is_fraud = {labels[1]!r}." in repr(matched)
     assert "Left out, because the prediction does not depend on them: StringIndexerModel (is_fraud)." in repr(matched)
 
 
 def test_without_an_indexer_of_the_label_1_is_fraud(path):
-    matched = SavedModel.open(small_model(path)).match(OFFERED)
+    matched = SavedModel.open(small_model(path)).match(STREAM_COLUMNS)
     assert matched.meaning == "prediction = 1 is fraud (the model has no label names)."
 
 
@@ -364,7 +364,7 @@ def test_other_words_for_the_parts_of_the_day_are_refused_and_missing_ones_said(
         "night, morning, afternoon, evening. Train it with these words."
     )
     write_zip(path, entries(indexer("TimeOfDay", "Evening", "MORNING"), assembler("TimeOfDay_idx"), TREES))
-    matched = SavedModel.open(path).match(OFFERED)
+    matched = SavedModel.open(path).match(STREAM_COLUMNS)
     assert "TimeOfDay: the model was trained without night, afternoon." in repr(matched)
 
 
@@ -381,5 +381,5 @@ def test_an_indexer_without_its_labels(path):
 )
 def test_what_stands_in_for_a_category_that_is_not_known(path, params, fill_value):
     write_zip(path, entries(indexer("gender", "F", "M", **params), assembler("gender_idx"), TREES))
-    (pair,) = SavedModel.open(path).match(OFFERED).columns
+    (pair,) = SavedModel.open(path).match(STREAM_COLUMNS).columns
     assert pair.fill_value == fill_value

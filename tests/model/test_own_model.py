@@ -13,7 +13,7 @@ from fraudstream.errors import ModelError
 from fraudstream.features import FEATURES, TRANSACTION_COLUMNS
 from fraudstream.model import SavedModel
 from fraudstream.model.columns import IMPUTED, try_out, with_model_columns
-from fraudstream.schemas import OFFERED
+from fraudstream.schemas import STREAM_COLUMNS
 
 UNKNOWN = {"payment_method": "Kredivo", "gender": None, "age": None, "total_amount": float("nan"), "clear_payment": 7}
 FILL_VALUES = {"payment_method": "Credit Card", "gender": "F", "age": 28, "total_amount": 0.0, "clear_payment": 1}
@@ -114,7 +114,7 @@ def test_another_spelling_is_the_same_value(features, students, tmp_path):
 )
 def test_a_value_finds_its_label_however_training_wrote_it(features, tmp_path, column, value, labels, given):
     path = write_zip(tmp_path / "m.zip", entries(indexer(column, *labels), assembler(f"{column}_idx"), TREES))
-    matched = SavedModel.open(path).match(OFFERED)
+    matched = SavedModel.open(path).match(STREAM_COLUMNS)
     rows = with_model_columns(with_values(features.limit(1), {column: value}), matched)
     assert rows.select(column, IMPUTED).collect() == [(given, [])]
 

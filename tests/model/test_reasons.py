@@ -16,10 +16,10 @@ from students import at_the_door, rewritten, saved, students_pipeline, students_
 from fraudstream.features import FEATURES, TRANSACTION_COLUMNS
 from fraudstream.model import SavedModel
 from fraudstream.model.columns import OUTPUTS, ROW, with_model_columns
-from fraudstream.model.reasons import REASONS_TYPE, Explainer, Reason, as_column
+from fraudstream.model.explain.reasons import REASONS_TYPE, Explainer, Reason, as_column
+from fraudstream.model.explain.words import in_words
 from fraudstream.model.train import fit
-from fraudstream.model.words import in_words
-from fraudstream.schemas import OFFERED
+from fraudstream.schemas import STREAM_COLUMNS
 
 pytestmark = pytest.mark.faults
 
@@ -127,7 +127,7 @@ def test_the_population_is_the_training_rows_as_heavy_as_in_training(doors, past
 def test_a_zip_of_spark_3_5_gives_the_same(doors, strange, tmp_path):
     door = doors["forest"]
     paths = door.matched.signature.path, tmp_path / "older.zip"
-    older = SavedModel.open(rewritten(*paths, as_spark_3_5)).match(OFFERED)
+    older = SavedModel.open(rewritten(*paths, as_spark_3_5)).match(STREAM_COLUMNS)
     rows = strange.toArrow()
     np.testing.assert_array_equal(
         Explainer.of(older).contributions(rows), Explainer.of(door.matched).contributions(rows)

@@ -28,7 +28,7 @@ from fraudstream.model.train.fit import (
     save,
     split_by_time,
 )
-from fraudstream.schemas import OFFERED
+from fraudstream.schemas import STREAM_COLUMNS
 from fraudstream.settings import PROJECT
 from fraudstream.storage.hadoop import hadoop_glob
 
@@ -93,7 +93,7 @@ def test_a_bad_model_never_replaces_a_good_one(fitted, tmp_path, monkeypatch):
     with pytest.raises(ModelError, match=f"^{target}: no my_ML_model/metadata and my_ML_model/stages in it "):
         save(fitted, target)
     monkeypatch.undo()
-    monkeypatch.setattr("fraudstream.model.train.fit.OFFERED", {"age": "int"})
+    monkeypatch.setattr("fraudstream.model.train.fit.STREAM_COLUMNS", {"age": "int"})
     with pytest.raises(ModelError, match="the model needs columns that the stream does not have: time_of_day, "):
         save(fitted, target)
     assert ([path.name for path in tmp_path.iterdir()], target.read_bytes()) == ([target.name], b"a good one")
@@ -218,4 +218,6 @@ def test_columns_without_any_value_are_left_out(spark, tmp_path):
     assert model.transform(examples).select("prediction").count() == 40
     model.write().save(str(tmp_path / FOLDER))
     pack(tmp_path / FOLDER, tmp_path / "my_ML_model.zip")
-    assert {pair.ours for pair in SavedModel.open(tmp_path / "my_ML_model.zip").match(OFFERED, {}).columns} == known
+    assert {
+        pair.ours for pair in SavedModel.open(tmp_path / "my_ML_model.zip").match(STREAM_COLUMNS, {}).columns
+    } == known

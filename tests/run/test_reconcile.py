@@ -13,8 +13,8 @@ from fraudstream.kafka.client import recreate_topics
 from fraudstream.run.reconcile import reconcile
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
 from fraudstream.settings import load_settings
+from fraudstream.stream.publish import write_batch
 from fraudstream.stream.reports import Reports
-from fraudstream.stream.store import write_batch
 
 T = int(time.time()) - 1000
 NOON = "2024-01-01 12:00:00.000"

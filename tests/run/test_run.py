@@ -25,8 +25,8 @@ from zips import small_model
 
 from fraudstream.kafka.client import recreate_topics
 from fraudstream.model import SavedModel
-from fraudstream.model.reasons import STRONGEST
-from fraudstream.schemas import ALERT_TOPIC, BROWSING_TOPIC, OFFERED, TOPICS, TRANSACTION_TOPIC
+from fraudstream.model.explain.reasons import STRONGEST
+from fraudstream.schemas import ALERT_TOPIC, BROWSING_TOPIC, STREAM_COLUMNS, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import PROJECT, Settings
 
 BATCHES = 10
@@ -138,7 +138,7 @@ def test_every_prediction_names_its_model_and_every_fraud_its_reasons(finished, 
     frauds = rows[rows.prediction == 1]
     assert len(frauds) > 0
     assert rows.reasons.notna().tolist() == (rows.prediction == 1).tolist() == rows.base_value.notna().tolist()
-    names = {pair.ours for pair in SavedModel.open(students_model).match(OFFERED).columns}
+    names = {pair.ours for pair in SavedModel.open(students_model).match(STREAM_COLUMNS).columns}
     for row in frauds.itertuples():
         assert 1 <= len(row.reasons) <= STRONGEST
         assert {each["feature"] for each in row.reasons} <= names

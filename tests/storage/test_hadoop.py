@@ -18,8 +18,9 @@ from fraudstream.storage import hadoop
 from fraudstream.storage.hadoop import REMEDY, HadoopPath
 from fraudstream.stream.checkpoint import last_committed_batch
 from fraudstream.stream.monitor import StreamMonitor
+from fraudstream.stream.publish import write_batch
 from fraudstream.stream.sink import PredictionSink, query_file
-from fraudstream.stream.store import batch_files, read_batch, write_batch
+from fraudstream.stream.store import batch_files, read_batch
 
 pytestmark = pytest.mark.usefixtures("spark")
 

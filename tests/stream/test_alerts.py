@@ -15,12 +15,12 @@ from fraudstream.kafka.client import client_options, recreate_topics
 from fraudstream.kafka.probe import wait_for
 from fraudstream.model import SavedModel
 from fraudstream.run.reset import reset
-from fraudstream.schemas import ALERT_TOPIC, OFFERED
+from fraudstream.schemas import ALERT_TOPIC, STREAM_COLUMNS
 from fraudstream.settings import PROJECT, load_settings
 from fraudstream.stream.alerts import AlertPublisher, position_file
 from fraudstream.stream.explanations import Explanations
+from fraudstream.stream.publish import write_batch
 from fraudstream.stream.sink import stamped
-from fraudstream.stream.store import write_batch
 
 FRAUD, HONEST = (80.0, 40), (20.0, 20)
 
@@ -39,7 +39,7 @@ def settings(broker, tmp_path):
 def predict(settings, tmp_path):
     """A function that writes and commits a micro-batch of (transaction_id, (l1_ratio, age)) rows."""
     saved = SavedModel.open(stumps_model(tmp_path / "my_ML_model.zip"))
-    explanations = Explanations(saved, saved.match(OFFERED), note=[].append)
+    explanations = Explanations(saved, saved.match(STREAM_COLUMNS), note=[].append)
 
     def write(batch_id, *rows, committed=True):
         if rows:

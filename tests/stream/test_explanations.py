@@ -8,12 +8,13 @@ from stumps import probability, scored, stumps_model
 from zips import CLASSIFICATION, TREES, assembler, entries, small_model, write_zip
 
 from fraudstream.model import SavedModel
-from fraudstream.model.reasons import Explainer, Reason
-from fraudstream.model.words import in_words
-from fraudstream.schemas import OFFERED
+from fraudstream.model.explain.reasons import Explainer, Reason
+from fraudstream.model.explain.words import in_words
+from fraudstream.schemas import STREAM_COLUMNS
 from fraudstream.stream.explanations import EXPLANATION, EXPLANATION_COLUMNS, Explanations, stored_alerts
+from fraudstream.stream.publish import write_batch
 from fraudstream.stream.sink import stamped
-from fraudstream.stream.store import batch_file, read_batch, write_batch
+from fraudstream.stream.store import batch_file, read_batch
 
 ROWS = scored(("t1", 80.0, 40), ("t2", 80.0, 20), ("t3", 20.0, 40), ("t4", 20.0, 20))
 
@@ -30,7 +31,7 @@ def saved(tmp_path):
 
 @pytest.fixture
 def explanations(saved, notes):
-    return Explanations(saved, saved.match(OFFERED), note=notes.append)
+    return Explanations(saved, saved.match(STREAM_COLUMNS), note=notes.append)
 
 
 def reasons(table):
@@ -60,7 +61,7 @@ def test_base_value_and_contributions_are_the_margin(explanations):
 
 
 def test_a_threshold_below_one_half_explains_its_alerts_too(saved, notes):
-    low = Explanations(saved, saved.match(OFFERED), threshold=0.2, note=notes.append)
+    low = Explanations(saved, saved.match(STREAM_COLUMNS), threshold=0.2, note=notes.append)
     table = stamped(ROWS, low)
     assert reasons(table)[2:] == [[("age", "40", 0.5)], None]
     assert stored_alerts(table).tolist() == [True, True, True, False]
@@ -107,7 +108,7 @@ def test_rows_that_are_not_what_was_scored_have_no_reasons_and_it_is_said_once(e
 def test_a_model_without_reasons_says_so_in_one_line(tmp_path, notes):
     bayes = {**TREES, "class": f"{CLASSIFICATION}.NaiveBayesModel"}
     other = SavedModel.open(write_zip(tmp_path / "other.zip", entries(assembler("l1_ratio", "age"), bayes)))
-    table = stamped(ROWS, Explanations(other, other.match(OFFERED), note=notes.append))
+    table = stamped(ROWS, Explanations(other, other.match(STREAM_COLUMNS), note=notes.append))
     assert reasons(table) == table["base_value"].to_pylist() == [None] * 4
     why = "no reasons for this kind of model (NaiveBayesModel)"
     assert notes == [f"Model {other.version}: {why}. Predictions continue without reasons."]
@@ -115,7 +116,7 @@ def test_a_model_without_reasons_says_so_in_one_line(tmp_path, notes):
 
 def test_a_model_whose_trees_cannot_be_read_predicts_without_reasons(tmp_path, notes):
     hollow = SavedModel.open(small_model(tmp_path / "hollow.zip"))
-    explanations = Explanations(hollow, hollow.match(OFFERED), note=notes.append)
+    explanations = Explanations(hollow, hollow.match(STREAM_COLUMNS), note=notes.append)
     assert reasons(stamped(ROWS, explanations)) == [None] * 4
     assert len(notes) == 1
     assert notes[0].endswith("Predictions continue without reasons.")

@@ -9,10 +9,10 @@ from messages import sender
 
 from fraudstream.kafka.client import recreate_topics
 from fraudstream.kafka.probe import wait_for
-from fraudstream.model.reasons import Reason, as_column
+from fraudstream.model.explain.reasons import Reason, as_column
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
 from fraudstream.stream.monitor import StreamMonitor
-from fraudstream.stream.store import write_batch
+from fraudstream.stream.publish import write_batch
 
 NOW = time.time()
 NONE = SimpleNamespace(batchId=None)

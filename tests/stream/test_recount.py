@@ -12,9 +12,9 @@ import pytest
 import recompute
 from task2 import constant
 
+from fraudstream.stream.publish import write_batch
 from fraudstream.stream.recount import recounted, wrong_windows
 from fraudstream.stream.reports import Reports
-from fraudstream.stream.store import write_batch
 
 T = 1_745_818_012
 CATALOGUE = pd.DataFrame({"product_id": [1, 2], "product_name": ["Hat", "Sock"], "category": ["A", "B"]})

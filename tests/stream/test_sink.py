@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from fraudstream.errors import OutputError, command
+from fraudstream.stream.publish import unfinished, write_batch
 from fraudstream.stream.sink import PredictionSink, query_file
-from fraudstream.stream.store import batch_file, read_batch, unfinished, write_batch
+from fraudstream.stream.store import batch_file, read_batch
 
 
 def rows(*ids):

@@ -21,7 +21,7 @@ from fraudstream.model import FOLDER, SavedModel, pack
 from fraudstream.model.train.evaluate import Evaluation, evaluate, write_evaluation
 from fraudstream.runtime.java import java_output_to
 from fraudstream.runtime.spark import engine_options, is_local
-from fraudstream.schemas import OFFERED, PAST_FILES
+from fraudstream.schemas import PAST_FILES, STREAM_COLUMNS
 from fraudstream.settings import Settings
 from fraudstream.storage.folders import writable
 from fraudstream.storage.hadoop import hadoop_glob, hadoop_path
@@ -113,7 +113,7 @@ def save(model: PipelineModel, target: Path) -> None:
 def _load(zipped: Path, folder: Path) -> PipelineModel:
     """The model in the zip, unpacked in ``folder``. Raises ModelError where it does not fit the stream."""
     opened = SavedModel.open(zipped)
-    opened.match(OFFERED)
+    opened.match(STREAM_COLUMNS)
     with zipfile.ZipFile(zipped) as archive:
         archive.extractall(opened.fresh_folder(folder))
     return PipelineModel.load(hadoop_glob(folder / FOLDER))

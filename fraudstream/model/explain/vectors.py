@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from fraudstream.errors import ModelError
 from fraudstream.model.archive import model_root, opened
+from fraudstream.model.explain.stages import FOLLOWED, Block, labels_of
 from fraudstream.model.match import FILL_VALUES, NUMERIC, ColumnMatch, ModelMatch
 from fraudstream.model.metadata import Stage, stage_data, stages
-from fraudstream.model.stages import FOLLOWED, Block, labels_of
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from fraudstream.model.archive import opened
+from fraudstream.model.explain.shapley import LinearShapley, TreeShapley
+from fraudstream.model.explain.stages import dense
+from fraudstream.model.explain.trees import BOOSTED, TREES, read_nodes
+from fraudstream.model.explain.vectors import Encoder, kept_stages
 from fraudstream.model.match import ModelMatch
 from fraudstream.model.metadata import stage_data
-from fraudstream.model.shapley import LinearShapley, TreeShapley
-from fraudstream.model.stages import dense
-from fraudstream.model.trees import BOOSTED, TREES, read_nodes
-from fraudstream.model.vectors import Encoder, kept_stages
 
 LINEAR = "LogisticRegressionModel"
 MARGIN, PROBABILITY, LOG_ODDS = "margin", "probability", "log-odds"

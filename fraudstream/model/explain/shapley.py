@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fraudstream.model.trees import NONE, Nodes
+from fraudstream.model.explain.trees import NONE, Nodes
 
 # rows at a time, and elements of the largest intermediate array, 0.8 MB: what a processor's cache holds
 ROWS = 256

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from fraudstream.model.reasons import Reason
+from fraudstream.model.explain.reasons import Reason
 
 
 def _rupiah(amount: float) -> str:
