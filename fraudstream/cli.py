@@ -63,7 +63,7 @@ def train(
     _require_data_folder(settings)
     from fraudstream.model.train import train
 
-    train(settings, tolerate=tolerate)
+    train(settings, tolerate=tolerate or settings.tolerate)
 
 
 @app.command()
@@ -77,7 +77,7 @@ def check(
 
     settings = _settings(data_dir=data_dir, model=model)
     _require_data_folder(settings)
-    fits = check(settings, tolerate=tolerate)
+    fits = check(settings, tolerate=tolerate or settings.tolerate)
     # end at once: on an ordinary exit the CSV reader's threads abort about 1 in 24 times ("terminate called")
     sys.stdout.flush()
     os._exit(0 if fits else 1)
@@ -100,7 +100,7 @@ def run(
         _require_data_folder(settings)
     from fraudstream.run.headless import run
 
-    summary = run(settings, empty_topics=empty_topics, wait_s=wait, tolerate=tolerate)
+    summary = run(settings, empty_topics=empty_topics, wait_s=wait, tolerate=tolerate or settings.tolerate)
     if not summary.complete:
         raise FraudstreamError(
             f"{summary.lost + summary.unread} transactions are unaccounted for, and "

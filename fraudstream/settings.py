@@ -1,7 +1,6 @@
 """Environment variables, read once into one validated object; every path and address comes from it."""
 
 import os
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,7 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fraudstream.errors import SettingsError
-from fraudstream.storage.hadoop import AnyPath, HadoopPath
+from fraudstream.storage.hadoop import AnyPath, HadoopPath, hadoop_uri
+from fraudstream.storage.spark_environment import spark_master
 
 PREFIX = "FRAUDSTREAM_"
 PROJECT = Path(__file__).resolve().parents[1]
@@ -22,9 +22,10 @@ FIRST_MESSAGE_FACTOR = 10
 # what is shown to people is in the time zone of requirement 2.1
 MELBOURNE = ZoneInfo("Australia/Melbourne")
 
-# variables of this prefix that are no settings: switches of the tests
-NO_SETTINGS = frozenset({f"{PREFIX}TEST_COMPOSE"})
-_MASTER = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|spark://\S+:\d+(,\S+:\d+)*|yarn|k8s://\S+")
+# set for the notebooks of a run, which has checked the files itself
+CHECKED = f"{PREFIX}CHECKED"
+# variables of this prefix that are no settings
+NO_SETTINGS = frozenset({f"{PREFIX}TEST_COMPOSE", CHECKED})
 
 
 def _absolute(value: Any) -> Path:
@@ -40,18 +41,6 @@ def _alias_pairs(value: str) -> str:
         theirs, equals, ours = pair.partition("=")
         if not (theirs.strip() and equals and ours.strip()):
             raise ValueError(f"{pair!r} is not of the form their_name=our_name")
-    return value
-
-
-def _hadoop_uri(value: str) -> str:
-    if value and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://.", value):
-        raise ValueError("no URI of a Hadoop file system, such as hdfs://namenode:8020/shop or s3a://bucket/shop")
-    return value.rstrip("/")
-
-
-def _spark_master(value: str) -> str:
-    if not _MASTER.fullmatch(value):
-        raise ValueError("not an address of Spark: local[4], spark://host:7077, yarn or k8s://https://host:port")
     return value
 
 
@@ -74,7 +63,7 @@ class Settings(BaseSettings):
         PROJECT / "output",
         description="folder for predictions, reports, checkpoints, logs and the embedded broker",
     )
-    storage: Annotated[str, AfterValidator(_hadoop_uri)] = Field(
+    storage: Annotated[str, AfterValidator(hadoop_uri)] = Field(
         "",
         description="Hadoop URI for predictions, quarantine and checkpoints, such as `hdfs://namenode:8020/shop` "
         "(empty: the output folder)",
@@ -139,13 +128,16 @@ class Settings(BaseSettings):
         validation_alias="KAFKA_SSL_CAFILE",
         description="PEM file of the CA that signed Kafka's certificate (empty: the CAs trusted by system and Java)",
     )
-    spark_master: Annotated[str, AfterValidator(_spark_master)] = Field(
+    spark_master: Annotated[str, AfterValidator(spark_master)] = Field(
         "local[4]", validation_alias="SPARK_MASTER", description="Spark master (requirement 2.1: four cores)"
     )
     worker_python: str = Field(
         "",
         description="Python of Spark's workers on a cluster, the same path on every node (empty: python3; without a "
         "cluster, always the notebook's own)",
+    )
+    tolerate: bool = Field(
+        False, description="continue with files in which more than 1 % of the values are unusable (as --tolerate does)"
     )
     jars_dir: AbsolutePath = Field(
         PROJECT / ".cache" / "jars",

@@ -27,7 +27,7 @@ from fraudstream.run.shortfall import shortfall
 from fraudstream.run.watch import WatchedClient, Watcher
 from fraudstream.runtime.java import java
 from fraudstream.schemas import OPTIONAL_FILES, PREDICTIONS, STATIC_FILES, STREAM_FILES
-from fraudstream.settings import PROJECT, Settings
+from fraudstream.settings import CHECKED, PROJECT, Settings
 from fraudstream.storage.folders import writable
 from fraudstream.storage.hadoop import AnyPath
 
@@ -123,8 +123,8 @@ def _check_files_and_model(settings: Settings, console: Console, tolerate: bool)
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of a kernel with these settings."""
-    return {**os.environ, **settings.as_environment()}
+    """The environment of a kernel with these settings, whose files `run` has checked."""
+    return {**os.environ, **settings.as_environment(), CHECKED: "1"}
 
 
 def _headless(settings: Settings) -> Settings:

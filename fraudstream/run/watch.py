@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 # tables, schemas and messages in a notebook are for its reader, not for the run's output
-NO_NEWS = (" ", "struct<", "\t", "|", "+", "[", "{", "-RECORD", "root", "only showing", "struct<")
+NO_NEWS = (" ", "struct<", "\t", "|", "+", "[", "]", "{", "-RECORD", "root", "only showing")
 LINE = 100
 
 

@@ -9,6 +9,7 @@ line only looks at files), a small one of its own. Both have the settings of Spa
 (SPARK_CONF_DIR, HADOOP_CONF_DIR): a site's address, credentials and jars are set there and not here.
 """
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,13 @@ REMEDY = (
     "Correct FRAUDSTREAM_STORAGE (empty: the output folder), or its configuration: core-site.xml in "
     "HADOOP_CONF_DIR, spark-defaults.conf in SPARK_CONF_DIR."
 )
+
+
+def hadoop_uri(value: str) -> str:
+    """``value`` without a slash at its end; raises ValueError if it is no URI of a Hadoop file system, nor empty."""
+    if value and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://.", value):
+        raise ValueError("no URI of a Hadoop file system, such as hdfs://namenode:8020/shop or s3a://bucket/shop")
+    return value.rstrip("/")
 
 
 class Stat(NamedTuple):

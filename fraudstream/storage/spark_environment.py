@@ -35,6 +35,15 @@ SET_BY_PYSPARK = frozenset({"SPARK_ENV_LOADED", "PYSPARK_PIN_THREAD"})
 DEFAULTS_FILE = "spark-defaults.conf"
 _PACKAGE = re.compile(r"org\.apache\.spark:[\w.-]+?_([\d.]+):([\w.-]+)")
 
+_MASTER = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|spark://\S+:\d+(,\S+:\d+)*|yarn|k8s://\S+")
+
+
+def spark_master(value: str) -> str:
+    """``value`` unchanged; raises ValueError if it is no address of a Spark master."""
+    if not _MASTER.fullmatch(value):
+        raise ValueError("not an address of Spark: local[4], spark://host:7077, yarn or k8s://https://host:port")
+    return value
+
 
 def use_own_spark(worker_python: str = "", note: Note = print) -> None:
     """Sets this process's variables so that the Spark it starts is the installed pyspark, with this very Python.

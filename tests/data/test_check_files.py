@@ -12,7 +12,7 @@ from fraudstream.schemas import STATIC_FILES, STREAM_FILES
 
 NAMES = [*STATIC_FILES, *STREAM_FILES]
 COUNT = 200
-HINT = " Correct the files, or continue with --tolerate."
+HINT = " Correct the files, or continue with --tolerate (in a notebook: FRAUDSTREAM_TOLERATE=1)."
 
 
 def moment(n):

@@ -1,16 +1,19 @@
 """The first cells: the settings table, and the data that a notebook creates if they are missing."""
 
+import shutil
+
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+from shop import change
 
 from fraudstream.errors import DataError
 from fraudstream.notebook import prepare as notebook
-from fraudstream.notebook.prepare import STREAM_FILES, ensure_data
+from fraudstream.notebook.prepare import STREAM_FILES, ensure_data, prepare
 from fraudstream.notebook.show import settings_table
 from fraudstream.run.headless import environment
 from fraudstream.schemas import FILES
-from fraudstream.settings import PROJECT, load_settings
+from fraudstream.settings import CHECKED, PROJECT, load_settings
 
 
 def test_settings_table_names_every_setting_its_value_and_its_meaning(settings):
@@ -53,6 +56,30 @@ def test_another_data_folder_is_never_filled(tmp_path):
     with pytest.raises(DataError, match=r"^new_browsing_behaviour.csv, new_transaction.csv: not found in "):
         ensure_data(load_settings(data_dir=tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def damaged(shop_dir, tmp_path, monkeypatch):
+    """Settings of a shop in which no customer of the browsing events is a number."""
+    monkeypatch.delenv(CHECKED, raising=False)
+    folder = shutil.copytree(shop_dir, tmp_path / "data")
+    change(folder / "new_browsing_behaviour.csv", "customer_id", lambda number: f"C-{number}")
+    return load_settings(data_dir=folder, output_dir=tmp_path / "output")
+
+
+def test_a_notebook_opened_by_itself_refuses_files_that_check_refuses(damaged):
+    with pytest.raises(DataError, match=r"^new_browsing_behaviour.csv, row 1: customer_id 'C-\d+' is not a whole"):
+        prepare(damaged)
+
+
+def test_a_notebook_goes_on_with_tolerated_files_and_says_what_is_wrong_with_them(damaged, capsys):
+    prepare(damaged.model_copy(update={"tolerate": True}))
+    assert "new_browsing_behaviour.csv, row 1: customer_id 'C-" in capsys.readouterr().out
+
+
+def test_the_notebooks_of_a_run_do_not_check_again_what_the_run_has_checked(damaged, monkeypatch):
+    monkeypatch.setenv(CHECKED, environment(damaged)[CHECKED])
+    prepare(damaged)
 
 
 def test_logs_go_to_a_file_and_never_into_the_notebook(settings):

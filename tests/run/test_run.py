@@ -213,7 +213,8 @@ def test_files_that_do_not_fit_are_refused_before_anything_starts(broker, shop_d
     (line,) = ended.stderr.splitlines()
     assert re.fullmatch(
         r"DataError: new_browsing_behaviour.csv, row 1: customer_id 'C-\d+' is not a whole number like 3886 "
-        r"\(3,000 of 3,000 rows\). Correct the files, or continue with --tolerate\.",
+        r"\(3,000 of 3,000 rows\). Correct the files, or continue with --tolerate "
+        r"\(in a notebook: FRAUDSTREAM_TOLERATE=1\)\.",
         line,
     )
     assert not (tmp_path / "output" / "notebooks").exists()

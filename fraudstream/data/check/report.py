@@ -16,7 +16,7 @@ from fraudstream.schemas import FILES
 
 # a narrower terminal gets fewer columns, so that names are never cut
 WIDE = 130
-HINT = "Correct the files, or continue with --tolerate."
+HINT = "Correct the files, or continue with --tolerate (in a notebook: FRAUDSTREAM_TOLERATE=1)."
 
 
 def report_files(data_dir: Path, has_model: bool, console: Console, tolerate: bool = False) -> list[str]:
