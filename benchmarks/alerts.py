@@ -35,7 +35,7 @@ def main(
     backlog: Annotated[int, typer.Option(help="Batches of the catch-up.")] = 200,
     passes: Annotated[int, typer.Option(help="Catch-ups each way, after one that is not counted.")] = 3,
     turns: Annotated[int, typer.Option(help="Turns each way of the live measurement.")] = 3,
-    batches: Annotated[int, typer.Option(help="Batches per turn; the first two are not counted.")] = 20,
+    batches: Annotated[int, typer.Option(help="Batches per turn; the first two are not counted.")] = 15,
 ) -> None:
     """Prints the medians of both ways, and by how much they differ."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -52,6 +52,8 @@ def main(
             feed.start()
             _show("ts to readable, s", _live(task2.names, settings, feed, turns, batches))
             feed.ended.set()
+            for query in task2.names["spark"].streams.active:
+                query.stop()
             task2.names["spark"].stop()
         finally:
             broker.stop(settings)

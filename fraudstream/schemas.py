@@ -8,6 +8,8 @@ TRANSACTION_TOPIC = "transactions"
 TOPICS = (BROWSING_TOPIC, TRANSACTION_TOPIC)
 # what Task 2 writes: one message per alert, keyed by transaction_id
 ALERT_TOPIC = "fraud_alerts"
+# what the evaluation reads: the true labels, published some time after their transactions
+LABEL_TOPIC = "fraud_labels"
 
 # 2.4b: the watermark; a row more than this behind the newest ts is dropped
 WATERMARK_DELAY_S = 60

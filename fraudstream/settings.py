@@ -84,7 +84,12 @@ class Settings(BaseSettings):
         0.5,
         gt=0,
         lt=1,
-        description="least probability of fraud of an alert (0.5: what the model itself predicts as fraud)",
+        description="probability of fraud above which a transaction is an alert (0.5: the model's own prediction)",
+    )
+    label_delay_s: float = Field(
+        30.0,
+        ge=0,
+        description="seconds from the sending of a transaction until its true label is published (`fraud_labels`)",
     )
     bootstrap_servers: str = Field(
         "",

@@ -21,7 +21,7 @@ from fraudstream.kafka import probe
 from fraudstream.kafka.broker import config, server
 from fraudstream.kafka.cluster import AnotherClusterError, ClientOptions, Cluster, cluster_of
 from fraudstream.kafka.security import SETTING, client_security, external_address
-from fraudstream.schemas import ALERT_TOPIC, TOPICS
+from fraudstream.schemas import ALERT_TOPIC, LABEL_TOPIC, TOPICS
 from fraudstream.settings import Settings
 
 TOPIC_LIMIT_S = 30
@@ -110,12 +110,13 @@ def ensure_topics(client: dict[str, Any], topics: Sequence[str] = TOPICS) -> Non
 def recreate_topics(client: dict[str, Any]) -> None:
     """Empties the project's topics: deletes them, waits until they are gone, creates them. Raises BrokerError.
 
-    That of the alerts is deleted only, where we have the right to: Task 2 creates it.
+    Those of alerts and labels are deleted only, where we have the right to: who writes them creates them.
     """
+    optional = ALERT_TOPIC, LABEL_TOPIC
     with _admin(client) as admin:
-        for topic in admin.delete_topics([*TOPICS, ALERT_TOPIC], raise_errors=False)["topics"]:
+        for topic in admin.delete_topics([*TOPICS, *optional], raise_errors=False)["topics"]:
             error = for_code(topic["error_code"])
-            forbidden = topic["name"] == ALERT_TOPIC and error is TopicAuthorizationFailedError
+            forbidden = topic["name"] in optional and error is TopicAuthorizationFailedError
             if error not in (NoError, UnknownTopicOrPartitionError) and not forbidden:
                 raise BrokerError(
                     f"Kafka at {_address(client)} refuses to delete topic {topic['name']} ({error.__name__})."

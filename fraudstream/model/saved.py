@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from fraudstream.model.archive import FOLDER, MAX_UNPACKED_MB, fresh_folder, opened, sha256, vet
 from fraudstream.model.match import ModelMatch, match
@@ -41,15 +42,21 @@ class SavedModel:
         return self.sha256[:VERSION_DIGITS]
 
     @property
-    def recall(self) -> float | None:
-        """The recall that the training measured; None if there is no metrics.json of this zip next to it."""
+    def figures(self) -> dict[str, Any] | None:
+        """What the training measured on its held-out transactions; None without a metrics.json of this zip next to it.
+
+        tp, fp, fn, tn (counts), precision, recall, area_under_pr and others.
+        """
         file = self.path.with_name(METRICS)
         if not file.is_file():
             return None
         metrics = json.loads(file.read_text(encoding="utf-8"))
-        if metrics.get("sha256") != self.sha256:
-            return None
-        return metrics["models"][metrics["saved"]]["recall"]
+        return metrics["models"][metrics["saved"]] if metrics.get("sha256") == self.sha256 else None
+
+    @property
+    def recall(self) -> float | None:
+        """The recall that the training measured; None if it is not known."""
+        return self.figures and self.figures["recall"]
 
     def match(self, columns: Mapping[str, str], aliases: Mapping[str, str] | None = None) -> ModelMatch:
         """Each column of the model with the stream's column that it maps to: see ``match``."""

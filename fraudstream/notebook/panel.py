@@ -12,6 +12,7 @@ from fraudstream.errors import FraudstreamError, Note
 from fraudstream.notebook.live import LiveOutput, LiveStatus, LiveTable
 from fraudstream.settings import FIRST_MESSAGE_FACTOR
 from fraudstream.stream.alerts import AlertPublisher
+from fraudstream.stream.live_accuracy import LiveAccuracy
 from fraudstream.stream.monitor import Snapshot, StreamMonitor
 
 EVERY_S, LOOK_EVERY_S, REMIND_EVERY_S = 2.0, 0.25, 30
@@ -46,6 +47,13 @@ class Panel:
             table.show(now.alerts, headline=f"{now.headline}{said}")
 
         self._outputs.append(show)
+        self._live.append(table)
+        return table
+
+    def show_accuracy(self, live: LiveAccuracy) -> LiveTable:
+        """Precision, recall and area under the precision-recall curve as labels come in, beside the training's."""
+        table = LiveTable("Accuracy from late labels")
+        self._outputs.append(lambda now: table.show(live.table(), headline=live.verdict()))
         self._live.append(table)
         return table
 

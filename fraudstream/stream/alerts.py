@@ -6,17 +6,15 @@ again, with the same key and value, because everything in an alert is stored in 
 """
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
 
-from fraudstream.errors import BrokerError, FraudstreamError, Note
+from fraudstream.errors import BrokerError, Note
 from fraudstream.kafka.client import client_options, ensure_topics, other_cluster, topic_id
-from fraudstream.kafka.probe import quiet_kafka
+from fraudstream.kafka.follower import ACKNOWLEDGED_S, BACKGROUND_PRODUCER, FINISH_S, Follower
 from fraudstream.model.explain.reasons import Reason
 from fraudstream.model.explain.words import in_words
 from fraudstream.schemas import ALERT_TOPIC, PREDICTIONS
@@ -24,20 +22,9 @@ from fraudstream.settings import Settings
 from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.checkpoint import last_committed_batch, query_id
 from fraudstream.stream.explanations import EXPLANATION_COLUMNS, OWN_PREDICTION, stored_alerts
-from fraudstream.stream.store import batch_file, batch_files, batch_number, read_batch
+from fraudstream.stream.store import batch_files, batch_number, batches_between, read_batch
 
-EVERY_S, RETRY_S, RETRY_LIMIT_S, FINISH_S, ACKNOWLEDGED_S = 0.25, 1.0, 30.0, 15.0, 25.0
-# from this many micro-batches, the folder is listed instead of looking each of them up
-LISTED_FROM = 20
 COLUMNS = ("transaction_id", "customer_id", "ts", "probability", "prediction", "predicted_at")
-# a message is acknowledged or has failed within 20 s; then the cluster is looked for anew
-PRODUCER = {
-    "acks": "all",
-    "max_block_ms": 5_000,
-    "request_timeout_ms": 10_000,
-    "delivery_timeout_ms": 20_000,
-    "bootstrap_timeout_ms": 5_000,
-}
 
 
 def alert_messages(file: AnyPath, alerted: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -85,49 +72,20 @@ class AlertPublisher:
         self._position_file = position_file(settings)
         self._producer: KafkaProducer | None = None
         self._topic, self._identity = "", {}
-        self._position, self._alerted = -1, set()
-        self._waiting, self.published = "", 0
-        self._last, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True, name="alerts")
-        self._thread.start()
+        self._position, self._alerted, self.published = -1, set(), 0
+        self._follower = Follower("alerts", self._publish_new, self._disconnect)
+        self._follower.start("Alerts are not published: {}. Predictions continue; the alerts follow.", note)
 
     @property
     def status(self) -> str:
         """A few words: how many messages were published by this object, or why none are."""
-        return f"not published: {self._waiting}" if self._waiting else f"{self.published:,} published to {ALERT_TOPIC}"
+        waiting = self._follower.waiting
+        return f"not published: {waiting}" if waiting else f"{self.published:,} published to {ALERT_TOPIC}"
 
     def finish(self, wait_s: float = FINISH_S) -> None:
         """Publishes what is left, waits for that for at most ``wait_s`` seconds, and ends the thread."""
-        self._last.set()
-        self._thread.join(wait_s)
-        self._stop.set()
-        if self._waiting and wait_s:
+        if not self._follower.finish(wait_s) and wait_s:
             self._note("Alerts that are not published yet are published by the next run of Task 2.")
-
-    def _run(self) -> None:
-        retry_s = RETRY_S
-        while not self._stop.is_set():
-            last = self._last.is_set()
-            try:
-                with quiet_kafka():
-                    self._publish_new()
-            except Exception as error:  # noqa: BLE001 (whatever it is: the predictions continue, and it is said)
-                self._wait(_reason(error))
-                (self._stop if last else self._last).wait(retry_s)
-                retry_s = RETRY_S if last else min(2 * retry_s, RETRY_LIMIT_S)
-                continue
-            retry_s, self._waiting = RETRY_S, ""
-            if last:
-                break
-            self._last.wait(EVERY_S)
-        self._disconnect()
-
-    def _wait(self, reason: str) -> None:
-        """Says once per outage why nothing is published; the next attempt looks for the cluster anew."""
-        self._disconnect()
-        if not self._waiting:
-            self._note(f"Alerts are not published: {reason}. Predictions continue; the alerts follow.")
-        self._waiting = reason
 
     def _publish_new(self) -> None:
         """Publishes the alerts of all committed micro-batches after the position."""
@@ -138,18 +96,10 @@ class AlertPublisher:
             return
         if not self._identity:
             self._go_to_position()
-        for file in self._files(newest):
+        for file in batches_between(self._settings.predictions, self._position, newest):
             self._publish(file)
             self._position = batch_number(file)
         self._position = max(newest, self._position)
-
-    def _files(self, newest: int) -> list[AnyPath]:
-        """The files after the position, in order; a few of them are looked up by number, without listing the folder."""
-        folder, numbers = self._settings.predictions, range(self._position + 1, newest + 1)
-        if len(numbers) > LISTED_FROM:
-            found = {batch_number(file): file for file in batch_files(folder)}
-            return [found[number] for number in sorted(found) if number in numbers]
-        return [file for number in numbers if (file := batch_file(folder, number)).exists()]
 
     def _publish(self, file: AnyPath) -> None:
         """Sends the alerts of one micro-batch and waits until Kafka has acknowledged all of them."""
@@ -173,7 +123,7 @@ class AlertPublisher:
         topic = topic_id(self._client, ALERT_TOPIC)
         if topic != self._topic:
             self._topic, self._identity = topic, {}
-        self._producer = KafkaProducer(**self._client, **PRODUCER)
+        self._producer = KafkaProducer(**self._client, **BACKGROUND_PRODUCER)
 
     def _disconnect(self) -> None:
         if self._producer is not None:
@@ -211,8 +161,3 @@ def _stored_position(file: Path, identity: dict[str, str | None]) -> int:
 def _count(messages: dict[str, dict[str, Any]], alerted: set[str]) -> None:
     for key, message in messages.items():
         (alerted.discard if message["withdrawn"] else alerted.add)(key)
-
-
-def _reason(error: Exception) -> str:
-    known = isinstance(error, FraudstreamError | KafkaError | OSError) and str(error)
-    return str(error).rstrip(".") if known else f"{type(error).__name__}: {error}"

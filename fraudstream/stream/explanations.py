@@ -27,11 +27,11 @@ def raises_alert(rows: pa.Table, threshold: float) -> np.ndarray:
     """Whether each row (probability array<double>, prediction double) is an alert: bool.
 
     At a ``threshold`` of 0.5, the rows that the model itself predicts as fraud (prediction = 1); at any other, those
-    whose probability of fraud is at least the threshold.
+    whose probability of fraud is above it.
     """
     if threshold == OWN_PREDICTION:
         return rows["prediction"].to_numpy() == 1
-    return pc.list_element(rows["probability"], 1).to_numpy() >= threshold
+    return pc.list_element(rows["probability"], 1).to_numpy() > threshold
 
 
 def stored_alerts(rows: pa.Table) -> np.ndarray:

@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 from fraudstream.storage.hadoop import AnyPath
 
 PART = "part-0.parquet"
+# from this many micro-batches, the folder is listed instead of looking each of them up
+LISTED_FROM = 20
 
 
 def batch_file(folder: AnyPath, batch_id: int) -> AnyPath:
@@ -24,6 +26,15 @@ def batch_files(folder: AnyPath, known: Collection[int] = ()) -> Iterator[AnyPat
     """The files of all complete micro-batches, except those whose numbers are in ``known``."""
     files = (directory / PART for directory in folder.glob("batch_id=*"))
     return (file for file in files if batch_number(file) not in known and file.exists())
+
+
+def batches_between(folder: AnyPath, after: int, up_to: int) -> list[AnyPath]:
+    """The files of the micro-batches ``after`` + 1 to ``up_to``, in order; a few are looked up without listing all."""
+    numbers = range(after + 1, up_to + 1)
+    if len(numbers) > LISTED_FROM:
+        found = {batch_number(file): file for file in batch_files(folder)}
+        return [found[number] for number in sorted(found) if number in numbers]
+    return [file for number in numbers if (file := batch_file(folder, number)).exists()]
 
 
 def read_batch(file: AnyPath, columns: Sequence[str] | None = None, added: Sequence[str] = ()) -> pa.Table:
