@@ -53,7 +53,12 @@ class Panel:
     def show_accuracy(self, live: LiveAccuracy) -> LiveTable:
         """Precision, recall and area under the precision-recall curve as labels come in, beside the training's."""
         table = LiveTable("Accuracy from late labels")
-        self._outputs.append(lambda now: table.show(live.table(), headline=live.verdict()))
+
+        def show(now: Snapshot) -> None:
+            rows, verdict = live.shown()
+            table.show(rows, headline=verdict)
+
+        self._outputs.append(show)
         self._live.append(table)
         return table
 

@@ -84,15 +84,13 @@ class LabelFeed:
         """The labels of a message of transactions, unless they are published already."""
         key = f"{record.partition}:{record.offset}"
         rows = [row for row in map(row_of, message_list(record.value) or ()) if row is not None]
-        stamps = [ts for row in rows if (ts := ts_of(row)) is not None]
-        if key in self._published or not stamps:
+        sent = {clean(id_text(row.get("transaction_id")) or ""): ts_of(row) for row in rows}
+        sent = {each: ts for each, ts in sent.items() if each and ts is not None}
+        if key in self._published or not sent:
             return
-        due = max(stamps) + self._settings.label_delay_s
-        ids = dict.fromkeys(clean(id_text(row.get("transaction_id")) or "") for row in rows)
+        due = max(sent.values()) + self._settings.label_delay_s
         labels = [
-            {"transaction_id": each, "is_fraud": each in self._frauds, "label_available_at": int(due)}
-            for each in ids
-            if each
+            {"transaction_id": each, "is_fraud": each in self._frauds, "label_available_at": int(due)} for each in sent
         ]
         self._due.append(_Due(key, due, labels))
 

@@ -24,6 +24,8 @@ from fraudstream.stream.checkpoint import last_committed_batch
 from fraudstream.stream.store import batch_number, batches_between, read_batch
 
 WINDOW_S, WINDOWS_SHOWN = 120, 5
+# the figures are computed anew at most this often: with 100,000 labels that takes half a second
+COMPUTED_EVERY_S = 10
 HEADINGS = ["transactions", "labelled", "frauds", "flagged", "precision", "recall", "area under PR"]
 
 
@@ -44,7 +46,7 @@ class LiveAccuracy:
         self._in_turn = threading.Lock()
         self._labels: dict[str, tuple[bool, int]] = {}  # transaction_id -> is_fraud, label_available_at
         self._predicted: dict[str, tuple[int, float, bool]] = {}  # transaction_id -> ts, probability, prediction = 1
-        self._position, self._ended = -1, False
+        self._position, self._ended, self._next_at = -1, False, 0.0
         self._follower = Follower("live accuracy", self._read_new, self._disconnect)
         self._follower.start("Labels cannot be read: {}. The predictions continue; the accuracy follows.", note)
 
@@ -70,9 +72,16 @@ class LiveAccuracy:
         """The figures of all labelled transactions so far."""
         return _accuracy(self.labelled())
 
-    def table(self) -> pd.DataFrame:
-        """HEADINGS: the training, all labelled transactions, and the newest windows of two minutes (by ts)."""
-        rows = self.labelled()
+    def shown(self) -> tuple[pd.DataFrame, str]:
+        """``table`` and ``verdict``, computed at most every ten seconds until ``finish``."""
+        if self._ended or time.monotonic() >= self._next_at:
+            rows = self.labelled()
+            self._shown = self.table(rows), self.verdict(_accuracy(rows))
+            self._next_at = time.monotonic() + COMPUTED_EVERY_S
+        return self._shown
+
+    def table(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """HEADINGS: the training, all ``labelled`` rows, and the newest windows of two minutes (by ts)."""
         lines = [_line("training, held out", self.trained)] if self.trained else []
         lines.append(_line("all so far", _accuracy(rows)))
         starts = rows.ts // WINDOW_S * WINDOW_S
@@ -80,11 +89,10 @@ class LiveAccuracy:
             lines.append(_line(_clock(start), _accuracy(rows[starts == start])))
         return pd.DataFrame(lines, columns=HEADINGS)
 
-    def verdict(self) -> str:
+    def verdict(self, now: Accuracy) -> str:
         """One sentence: which figures are significantly lower than those of the training."""
         if self._follower.waiting:
             return f"Labels cannot be read: {self._follower.waiting}."
-        now = self.accuracy()
         if not now.labelled:
             return "No label has become available yet."
         if self.trained is None:

@@ -19,6 +19,7 @@ from batch_twin import features_of_new
 from messages import sender
 from PIL import Image
 from shop import change
+from sklearn.metrics import average_precision_score
 from stream_files import records
 from students import at_the_door, labelled_past, own_probabilities, predicted, saved, students_pipeline, students_rows
 from zips import small_model
@@ -26,7 +27,7 @@ from zips import small_model
 from fraudstream.kafka.client import recreate_topics
 from fraudstream.model import SavedModel
 from fraudstream.model.explain.reasons import STRONGEST
-from fraudstream.schemas import ALERT_TOPIC, BROWSING_TOPIC, STREAM_COLUMNS, TOPICS, TRANSACTION_TOPIC
+from fraudstream.schemas import ALERT_TOPIC, BROWSING_TOPIC, LABEL_TOPIC, STREAM_COLUMNS, TOPICS, TRANSACTION_TOPIC
 from fraudstream.settings import PROJECT, Settings
 
 BATCHES = 10
@@ -157,6 +158,22 @@ def test_every_fraud_is_an_alert_with_the_reasons_that_are_stored(finished, brok
         assert (alert["probability"], alert["model_version"]) == (row.probability[1], row.model_version)
         assert [each["contribution"] for each in alert["reasons"]] == [each["contribution"] for each in row.reasons]
     assert f"published to {ALERT_TOPIC}" in finished.notebook("A2B-Task2_spark_streaming.ipynb")
+
+
+def test_every_transaction_has_a_label_and_the_final_accuracy_is_that_of_pandas(finished, broker, strange_shop):
+    rows = pd.read_parquet(finished.output / "predictions").sort_values("batch_id", kind="stable")
+    newest = rows.drop_duplicates("transaction_id", keep="last").set_index("transaction_id")
+    labels = pd.DataFrame([label for each in records(broker, LABEL_TOPIC) for label in json.loads(each.value)])
+    assert sorted(labels.transaction_id) == sorted(newest.index)
+    truth = pd.read_csv(strange_shop / "new_fraud_transaction.csv").set_index("transaction_id").is_fraud
+    fraud = truth.reindex(newest.index).fillna(False).astype(bool)
+    assert labels.set_index("transaction_id").is_fraud.to_dict() == fraud.to_dict()
+    flagged, found = newest.prediction == 1, (newest.prediction == 1) & fraud
+    area = average_precision_score(fraud, newest.probability.str[1])
+    (line,) = re.findall(r"all so far .*", finished.notebook("A2B-Task2_spark_streaming.ipynb").replace("\\n", "\n"))
+    figures = [f"{value:.2f}" for value in (found.sum() / flagged.sum(), found.sum() / fraud.sum(), area)]
+    expected = [str(count) for count in (len(newest), fraud.sum(), flagged.sum())] + figures
+    assert re.sub(r"\([^)]*\)", "", line).split()[3:] == expected
 
 
 def test_topics_hold_this_run_s_batches_and_nothing_older(finished, broker):

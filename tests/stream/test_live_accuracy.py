@@ -67,7 +67,7 @@ def counts(live):
 def test_a_label_counts_from_the_moment_at_which_it_is_available(settings, saved, labels):
     now = SimpleNamespace(time=T)
     live = LiveAccuracy(settings, saved, note=[].append, clock=lambda: now.time)
-    assert live.verdict() == "No label has become available yet."
+    assert live.shown()[1] == "No label has become available yet."
     predict(settings, 0, ("t1", 80.0, 40), ("t2", 80.0, 40), ("t3", 20.0, 20))
     labels(T, ("t1", True), ("unmatched", True))
     labels(T + 60, ("t2", False), ("t3", True))
@@ -102,11 +102,11 @@ def test_the_final_figures_are_those_of_scikit_learn_and_the_training_is_beside_
     assert now.precision.value == precision_score(truth, flagged)
     assert now.recall.value == recall_score(truth, flagged)
     assert now.area.value == pytest.approx(average_precision_score(truth, stored.probability.str[1]), abs=1e-12)
-    table = live.table()
+    table, verdict = live.shown()
     assert table.transactions.tolist()[:2] == ["training, held out", "all so far"]
     assert table.precision[0] == "0.90 (0.83 to 0.94)"
     assert table.labelled.tolist() == [1000, 400, 400]
-    assert live.verdict().startswith("Significantly lower than in training: precision, recall, area under the")
+    assert verdict.startswith("Significantly lower than in training: precision, recall, area under the")
 
 
 def test_figures_as_good_as_the_training_s_are_not_called_lower(settings, saved, labels):
@@ -115,4 +115,4 @@ def test_figures_as_good_as_the_training_s_are_not_called_lower(settings, saved,
     labels(T, *((key, number < 50) for number, (key, *_) in enumerate(rows)))
     live = LiveAccuracy(settings, saved, note=[].append)
     live.finish()
-    assert live.verdict() == "No figure is significantly lower than in training."
+    assert live.shown()[1] == "No figure is significantly lower than in training."
