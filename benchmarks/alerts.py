@@ -1,4 +1,4 @@
-"""What do reasons and alerts cost? Task 2's own cells, a real broker; with them on and off by turns, in one run.
+"""What do reasons, alerts and late labels cost? Task 2's own cells, a real broker; on and off by turns, in one run.
 
 First the catch-up: a backlog of batches as one micro-batch, into an empty folder, some times each way. Then live: one
 batch of 200 events a second, the seconds from ts until a prediction can be read, by turns of some batches each way.
@@ -22,8 +22,11 @@ import typer
 from benchmarks.live import Feed
 from benchmarks.task2 import Task2
 from fraudstream.kafka import broker
+from fraudstream.model import SavedModel
+from fraudstream.producer.labels import LabelFeed
 from fraudstream.settings import Settings, load_settings
 from fraudstream.stream.alerts import AlertPublisher
+from fraudstream.stream.live_accuracy import LiveAccuracy
 from fraudstream.stream.publish import write_batch
 from fraudstream.stream.sink import stamped
 from fraudstream.stream.store import batch_files, batch_number, read_batch
@@ -89,7 +92,7 @@ def _live(names: dict[str, Any], settings: Settings, feed: Feed, turns: int, bat
     _wait_for(feed, 2 * batches)  # Java's compiler
     for way in WAYS * turns:
         names["explanations"] = explanations if way == "on" else None
-        with _publishing(settings, way):
+        with _all_of_it(settings, names["saved"], way):
             begun = len(feed.sent_at)
             _wait_for(feed, batches)
             way_of |= dict.fromkeys(list(feed.sent_at)[begun + 2 :], way)
@@ -104,12 +107,16 @@ def _live(names: dict[str, Any], settings: Settings, feed: Feed, turns: int, bat
 
 
 @contextmanager
-def _publishing(settings: Settings, way: str) -> Iterator[None]:
-    publisher = AlertPublisher(settings) if way == "on" else None
+def _all_of_it(settings: Settings, saved: SavedModel, way: str) -> Iterator[None]:
+    """The threads of alerts and live accuracy, and that of Task 1's labels, where ``way`` is on."""
+    if way == "off":
+        yield
+        return
+    threads = AlertPublisher(settings), LabelFeed(settings), LiveAccuracy(settings, saved)
     yield
-    if publisher:
-        publisher.finish()
-        print(publisher.status)
+    for thread in threads:
+        thread.finish()
+    print(threads[0].status, threads[-1].accuracy(), sep="\n")
 
 
 def _wait_for(feed: Feed, batches: int) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ REFUSALS = {
     "KAFKA_SASL_PASSWORD, KAFKA_SASL_MECHANISM)",
     "CERTIFICATE_VERIFY_FAILED": "has a certificate not signed by a trusted authority (KAFKA_SSL_CAFILE)",
 }
+# handlers of the threads that keep kafka-python's log quiet now
+_quiet: list[logging.Handler] = []
+_quiet_lock = threading.Lock()
 
 
 def cluster_id(address: str, **options: Any) -> str | None:
@@ -72,16 +76,20 @@ class _Logged(logging.Handler):
 def quiet_kafka() -> Iterator[list[str]]:
     """Redirects kafka-python's log, which reports each refused connection as an error, to the list that it yields.
 
-    While we wait, our own note is shown instead.
+    While we wait, our own note is shown instead. Threads may overlap: the log is back when the last of them has ended.
     """
     logger, logged = logging.getLogger("kafka"), _Logged()
-    propagate, logger.propagate = logger.propagate, False
     logger.addHandler(logged)
+    with _quiet_lock:
+        _quiet.append(logged)
+        logger.propagate = False
     try:
         yield logged.lines
     finally:
         logger.removeHandler(logged)
-        logger.propagate = propagate
+        with _quiet_lock:
+            _quiet.remove(logged)
+            logger.propagate = not _quiet
 
 
 def _port_is_open(server: str) -> bool:
