@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fraudstream.errors import SettingsError
 from fraudstream.storage.hadoop import AnyPath, HadoopPath, hadoop_uri
-from fraudstream.storage.spark_environment import spark_master
+from fraudstream.storage.spark_environment import spark_master as master_address
 
 PREFIX = "FRAUDSTREAM_"
 PROJECT = Path(__file__).resolve().parents[1]
@@ -133,7 +133,7 @@ class Settings(BaseSettings):
         validation_alias="KAFKA_SSL_CAFILE",
         description="PEM file of the CA that signed Kafka's certificate (empty: the CAs trusted by system and Java)",
     )
-    spark_master: Annotated[str, AfterValidator(spark_master)] = Field(
+    spark_master: Annotated[str, AfterValidator(master_address)] = Field(
         "local[4]", validation_alias="SPARK_MASTER", description="Spark master (requirement 2.1: four cores)"
     )
     worker_python: str = Field(
