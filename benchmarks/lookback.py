@@ -65,11 +65,11 @@ def main(
 
 
 def _measure(settings, address: str, remembered: int, live: int, store: str) -> None:
-    batches = _batches(Path(settings.data_dir))
+    batches = batches_of(Path(settings.data_dir))
     began = int(time.time()) - remembered
     producer = KafkaProducer(bootstrap_servers=address, acks="all", max_request_size=2**24)
     for number, batch in enumerate(islice(batches, remembered)):
-        _send(producer, batch, began + number)
+        send(producer, batch, began + number)
     producer.flush()
     since = time.monotonic()
     names = run_cells(until="Read the parquet back")
@@ -80,7 +80,7 @@ def _measure(settings, address: str, remembered: int, live: int, store: str) -> 
     start = time.monotonic()
     for number, batch in enumerate(islice(batches, live)):
         time.sleep(max(0, start + number - time.monotonic()))
-        _send(producer, batch, int(time.time()))
+        send(producer, batch, int(time.time()))
         producer.flush()
     query.processAllAvailable()
     progress = [one for one in query.recentProgress if one.numInputRows and one.batchId >= first_live]
@@ -101,14 +101,14 @@ def _measure(settings, address: str, remembered: int, live: int, store: str) -> 
         each.stop()
 
 
-def _batches(data: Path):
+def batches_of(data: Path):
     browsing = BrowsingCursor(data / "new_browsing_behaviour.csv")
     transactions = TransactionCursor(data / "new_transaction.csv", since=browsing.first_time)
     while rows := browsing.next_rows(200):
         yield rows, transactions.up_to(rows[-1]["event_time"])
 
 
-def _send(producer: KafkaProducer, batch, ts: int) -> None:
+def send(producer: KafkaProducer, batch, ts: int) -> None:
     for topic, rows in zip((BROWSING_TOPIC, TRANSACTION_TOPIC), batch, strict=True):
         value = json.dumps([{**row, "ts": ts} for row in rows]).encode()
         producer.send(topic, value, timestamp_ms=ts * 1000)

@@ -75,6 +75,11 @@ class Settings(BaseSettings):
         ge=3600,
         description="seconds of stream time for which browsing events are kept for the join (at least 3600)",
     )
+    max_offsets_per_trigger: int = Field(
+        300,
+        ge=0,
+        description="messages of each topic, of one batch each, that a micro-batch reads at most (0: no limit)",
+    )
     idle_s: OptionalFloat = Field(
         None,
         gt=0,

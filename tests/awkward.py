@@ -46,9 +46,9 @@ def _after(transaction: pd.Series, browsing: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([row, row]).assign(event_time=written, event_type=["AP", "VI"])
 
 
-def batches(data_dir: Path) -> Iterator[Batch]:
+def batches(data_dir: Path, rows_per_batch: int = 200) -> Iterator[Batch]:
     """The batches of the replay: browsing rows and transactions."""
     browsing = BrowsingCursor(data_dir / "new_browsing_behaviour.csv")
     transactions = TransactionCursor(data_dir / "new_transaction.csv", browsing.first_time)
-    while rows := browsing.next_rows():
+    while rows := browsing.next_rows(rows_per_batch):
         yield rows, transactions.up_to(rows[-1]["event_time"])
