@@ -39,13 +39,14 @@ def main(
     batches: Annotated[
         list[int] | None, typer.Option(help="Size of the backlog; several: one after the other.")
     ] = None,
+    recording: Annotated[Path | None, typer.Option(help="Where Java's flight recording of the last size goes.")] = None,
     inner: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Prints one line per size."""
     if inner:
-        print(json.dumps(_in_own_folder(batches[0])))
+        print(json.dumps(_in_own_folder(batches[0], recording)))
         return
-    results = [_in_own_process(each) for each in batches or [500, 2000, 8000]]
+    results = [_in_own_process(each, recording) for each in batches or [500, 2000, 8000]]
     for result in results:
         print("  ".join(f"{name} {value:,}" for name, value in result.items()), flush=True)
     if len(results) > 1:
@@ -56,19 +57,22 @@ def main(
         print(f"time grows with rows to the power of {math.log(last / first) / math.log(sizes[1] / sizes[0]):.2f}")
 
 
-def _in_own_process(batches: int) -> dict[str, float]:
+def _in_own_process(batches: int, recording: Path | None) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.catchup", "--inner", "--batches", str(batches)]
+    command += ["--recording", str(recording.resolve())] if recording else []
     done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _in_own_folder(batches: int) -> dict[str, float]:
+def _in_own_folder(batches: int, recording: Path | None) -> dict[str, float]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.environ["FRAUDSTREAM_OUTPUT_DIR"] = folder
         settings = load_settings()
         address = bootstrap(settings)
         try:
             ensure_topics(client_options(settings))
+            if recording:  # the broker, which runs already, has none
+                os.environ["JDK_JAVA_OPTIONS"] = f"-XX:StartFlightRecording=filename={recording},settings=profile"
             return _measure(settings, address, batches)
         finally:
             broker.stop(settings)

@@ -44,7 +44,7 @@ def parsed(text: Column, type_: str) -> Column:
 
 def is_nothing(text: Column, type_: str) -> Column:
     """Whether the string column ``text`` holds no value of ``type_`` (boolean; null for null)."""
-    return parsed(text, "string") == "" if type_ == "string" else _word(text).isin(*NOTHING)
+    return _trimmed(text).isin(*NOTHING_TEXT) if type_ == "string" else _word(text).isin(*NOTHING)
 
 
 def is_unreadable(text: Column, type_: str) -> Column:

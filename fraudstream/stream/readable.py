@@ -44,13 +44,18 @@ def object_text(element: Column) -> Column:
     return F.when(is_object, element)
 
 
+def is_ambiguous(text: Column) -> Column:
+    """Whether ``text``, which from_json made of a value, leaves open of which JSON type it was (boolean)."""
+    return text.rlike(AMBIGUOUS)
+
+
 def is_readable_id(text: Column, name: str, row: Column) -> Column:
     """Whether ``text``, which from_json made of the id ``name``, was a JSON string or a whole number (boolean).
 
     ``row``: the row as variant (``variant_row``); only looked at where the text alone does not tell.
     """
     kind = F.schema_of_variant(F.try_variant_get(row, f"$.{name}", "variant"))
-    return F.when(~text.rlike(AMBIGUOUS), True).otherwise(F.coalesce(kind == "STRING", F.lit(False)))
+    return F.when(~is_ambiguous(text), True).otherwise(F.coalesce(kind == "STRING", F.lit(False)))
 
 
 def variant_row(text: Column, position: Column) -> Column:

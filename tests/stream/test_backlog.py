@@ -29,6 +29,7 @@ from fraudstream.settings import Settings, load_settings
 pytestmark = pytest.mark.faults
 
 STEP_S, ROWS, BOUND = 9, 25, 13
+LONG_AGO_S = 600  # all windows of the reports are finished
 # name -> partitions of the browsing topic and of the transactions', bound
 BACKLOGS = {
     "unbounded": (1, 1, 0),
@@ -48,7 +49,7 @@ def shop(shop_dir, tmp_path_factory):
 def sent(shop):
     """The batches: topic -> list of rows with ts."""
     numbered = list(batches(shop, ROWS))
-    first_ts = int(time.time()) // 60 * 60 - STEP_S * len(numbered)
+    first_ts = int(time.time()) // 60 * 60 - STEP_S * len(numbered) - LONG_AGO_S
     return [
         {
             topic: [row | {"ts": first_ts + STEP_S * number} for row in rows]
