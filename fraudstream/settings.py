@@ -76,9 +76,7 @@ class Settings(BaseSettings):
         description="seconds of stream time for which browsing events are kept for the join (at least 3600)",
     )
     max_offsets_per_trigger: int = Field(
-        300,
-        ge=0,
-        description="messages of each topic, of one batch each, that a micro-batch reads at most (0: no limit)",
+        300, ge=0, description="messages per topic and micro-batch, at most (0: no limit)"
     )
     idle_s: OptionalFloat = Field(
         None,
