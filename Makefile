@@ -29,8 +29,8 @@ test-compose: setup ## Test docker compose up, with the cluster: needs a Docker 
 lab: setup ## Start the broker and JupyterLab on 127.0.0.1 with the three notebooks; Ctrl-C ends both
 	$(BIN)/python -m fraudstream lab
 
-bench: setup ## Measure the latency from ts to prediction over 300 batches; results in output/bench
-	FRAUDSTREAM_OUTPUT_DIR=output/bench $(BIN)/python -m fraudstream run --batches 300
+bench: setup ## Run a benchmark, PART=latency or PART=catchup: a table, a plot, and both in docs/benchmarks
+	$(BIN)/python -m benchmarks $(PART)
 
 lint: setup ## Check code, notebooks and the direction of imports
 	$(BIN)/ruff check .

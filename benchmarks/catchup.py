@@ -87,6 +87,9 @@ def _measure(settings: Settings, address: str, batches: int) -> dict[str, float]
         sent += len(batch[0])
     producer.flush()
     task2 = Task2()
+    task2.run(until="Persist the predictions as parquet")
+    java = max((each for each in psutil.Process().children(recursive=True) if each.name() == "java"), key=_cpu_s)
+    before_s = _cpu_s(java)
     task2.run(until="Read the parquet back")
     query = task2.names["prediction_query"]
     progress = {}
@@ -94,12 +97,11 @@ def _measure(settings: Settings, address: str, batches: int) -> dict[str, float]
         query.isActive or query.awaitTermination()  # raises the query's error
         progress |= {each.batchId: each for each in query.recentProgress if each.numInputRows}
         time.sleep(0.2)
-    java = [child for child in psutil.Process().children(recursive=True) if child.name() == "java"]
-    peak = max(_peak_mb(each.pid) for each in java)
+    used_s, peak = _cpu_s(java) - before_s, _peak_mb(java.pid)
     for each in task2.names["spark"].streams.active:
         each.stop()
     task2.names["spark"].stop()
-    return _figures(list(progress.values()), sent) | {"peak Java MB": round(peak)}
+    return _figures(list(progress.values()), sent) | {"CPU s": round(used_s, 1), "peak Java MB": round(peak)}
 
 
 def _figures(progress: list, rows: int) -> dict[str, float]:
@@ -123,6 +125,11 @@ def _figures(progress: list, rows: int) -> dict[str, float]:
         "addBatch ms": sum(each.durationMs["addBatch"] for each in progress),
         **operators,
     }
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def _peak_mb(pid: int) -> float:

@@ -10,13 +10,13 @@ until a prediction can be read, and the processors used, Java's and Python's.
 The data are FRAUDSTREAM_DATA_DIR's, the model is FRAUDSTREAM_MODEL's: `generate` and `train` make both.
 """
 
+import json
 import os
-import statistics
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import psutil
@@ -48,6 +48,7 @@ class Feed(threading.Thread):
         self._transactions = TransactionCursor(settings.data_dir / "new_transaction.csv", self._browsing.first_time)
         self._producer = KafkaProducer(bootstrap_servers=address, acks="all")
         self.sent_at: dict[int, float] = {}
+        self.transactions = 0
         self.ended = threading.Event()
 
     def run(self) -> None:
@@ -65,6 +66,7 @@ class Feed(threading.Thread):
 
     def _send(self, rows: list[dict[str, str]], ts: int) -> None:
         bought = self._transactions.up_to(rows[-1]["event_time"])
+        self.transactions += len(bought)
         for topic, batch in ((BROWSING_TOPIC, rows), (TRANSACTION_TOPIC, bought)):
             value = to_json([{**row, "ts": ts} for row in batch])
             self._producer.send(topic, value, timestamp_ms=ts * 1000).get(timeout=10)
@@ -75,6 +77,7 @@ def main(
     warm: Annotated[int, typer.Option(help="Batches that are sent before, until Java has compiled its code.")] = 40,
     reports: Annotated[bool, typer.Option(help="Run the three reports as well.")] = False,
     recording: Annotated[Path | None, typer.Option(help="Where Java's flight recording goes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
     """Prints one line per part."""
     if recording:
@@ -86,12 +89,18 @@ def main(
         os.environ["FRAUDSTREAM_OUTPUT_DIR"] = folder
         settings = load_settings()
         try:
-            _measure(settings, live, warm, reports)
+            figures = _measure(settings, live, warm, reports)
         finally:
             broker.stop(settings)
+    if as_json:
+        print(json.dumps(figures))
+        return
+    for name, values in figures.items():
+        spread = "  ".join(f"{p} {value:8,.2f}" for p, value in values.items()) if isinstance(values, dict) else values
+        print(f"{name:<24}{spread}")
 
 
-def _measure(settings: Settings, live: int, warm: int, reports: bool) -> None:
+def _measure(settings: Settings, live: int, warm: int, reports: bool) -> dict[str, Any]:
     task2 = Task2()
     task2.run(until="Read the parquet back")
     names = task2.names
@@ -99,26 +108,30 @@ def _measure(settings: Settings, live: int, warm: int, reports: bool) -> None:
     feed.start()
     if reports:
         task2.run(until="Let it run")
-    _wait_for(feed, warm)
+    wait_for(feed, warm)
     query = names["prediction_query"]
     first, since, processors = query.lastProgress.batchId + 1, time.monotonic(), _processor_seconds()
-    _wait_for(feed, warm + live)
+    wait_for(feed, warm + live)
     used = (_processor_seconds() - processors) / (time.monotonic() - since)
     feed.ended.set()
     feed.join()
     query.processAllAvailable()
     progress = [each for each in query.recentProgress if each.numInputRows and each.batchId >= first]
-    for part in PARTS:
-        print(f"{part:<20}{_spread([each.durationMs.get(part, 0) for each in progress])}  ms")
+    parts = {f"{part}, ms": [each.durationMs.get(part, 0) for each in progress] for part in PARTS}
     since_ts, since_append = _seconds_to_readable(settings, first, feed)
-    print(f"{'ts to readable':<20}{_spread(since_ts)}  s\n{'append to readable':<20}{_spread(since_append)}  s")
-    print(f"{len(progress)} micro-batches, {len(since_ts)} predictions, {used:.2f} processors used")
+    spreads = {**parts, "ts to readable, s": since_ts, "append to readable, s": since_append}
     for each in names["spark"].streams.active:
         each.stop()
     names["spark"].stop()
+    return {
+        **{name: percentiles(values) for name, values in spreads.items()},
+        "micro-batches": len(progress),
+        "predictions": len(since_ts),
+        "processors used": round(used, 2),
+    }
 
 
-def _wait_for(feed: Feed, batches: int) -> None:
+def wait_for(feed: Feed, batches: int) -> None:
     while feed.is_alive() and len(feed.sent_at) < batches:
         time.sleep(0.1)
 
@@ -137,9 +150,9 @@ def _seconds_to_readable(settings: Settings, first: int, feed: Feed) -> tuple[li
     return since_ts, since_append
 
 
-def _spread(values: list[float]) -> str:
-    digits = 2 if statistics.median(values) < 10 else 0
-    return "  ".join(f"p{p} {np.percentile(values, p):8.{digits}f}" for p in (50, 95, 99))
+def percentiles(values: list[float]) -> dict[str, float]:
+    """p50, p95 and p99 of the values; none without a value."""
+    return {f"p{p}": round(float(np.percentile(values, p)), 2) for p in (50, 95, 99)} if values else {}
 
 
 def _processor_seconds() -> float:

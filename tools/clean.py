@@ -31,7 +31,7 @@ MADE = (
 )
 FOLDERS = ("predictions", "quarantine", "notebooks", "logs", "")
 EARLIER = "earlier"
-# of `make bench`, an output folder within the other
+# of `make bench` in earlier versions, an output folder within the other
 BENCH = "bench"
 
 
