@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fraudstream.errors import SettingsError
-from fraudstream.storage.hadoop import AnyPath, HadoopPath, hadoop_uri
-from fraudstream.storage.spark_environment import spark_master as master_address
+from fraudstream.storage.hadoop import AnyPath, HadoopPath, valid_uri
+from fraudstream.storage.spark_environment import valid_master
 
 PREFIX = "FRAUDSTREAM_"
 PROJECT = Path(__file__).resolve().parents[1]
@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         PROJECT / "output",
         description="folder for predictions, reports, checkpoints, logs and the embedded broker",
     )
-    storage: Annotated[str, AfterValidator(hadoop_uri)] = Field(
+    storage: Annotated[str, AfterValidator(valid_uri)] = Field(
         "",
         description="Hadoop URI for predictions, quarantine and checkpoints, such as `hdfs://namenode:8020/shop` "
         "(empty: the output folder)",
@@ -136,7 +136,7 @@ class Settings(BaseSettings):
         validation_alias="KAFKA_SSL_CAFILE",
         description="PEM file of the CA that signed Kafka's certificate (empty: the CAs trusted by system and Java)",
     )
-    spark_master: Annotated[str, AfterValidator(master_address)] = Field(
+    spark_master: Annotated[str, AfterValidator(valid_master)] = Field(
         "local[4]", validation_alias="SPARK_MASTER", description="Spark master (requirement 2.1: four cores)"
     )
     worker_python: str = Field(

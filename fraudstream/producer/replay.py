@@ -52,26 +52,11 @@ class _TimeOrder:
         return time, row
 
 
-class BrowsingCursor:
-    """Reads new_browsing_behaviour.csv in file order; an iterator of rows, as ``islice`` takes it.
+class _Cursor:
+    """An iterator of rows that knows the time of its next row."""
 
-    ``first_time`` is the event_time of the first row: no transaction before it belongs to the replay. ``reader``: an
-    open csv.DictReader of the file (default: one is opened). Header, row lengths and the order of time are checked.
-    """
-
-    def __init__(self, path: Path, reader: csv.DictReader | None = None) -> None:
-        self._rows = _TimeOrder(path, list(BROWSING), "event_time", reader)
-        self._next: tuple[datetime, Row] | None = next(self._rows)
-        self.first_time = self._next[0]
-
-    @property
-    def finished(self) -> bool:
-        """Whether every row has been returned."""
-        return self._next is None
-
-    def next_rows(self, count: int = ROWS_PER_BATCH) -> list[Row]:
-        """The next ``count`` rows as strings; fewer at the end of the file, none after it. Source: 1.1."""
-        return list(islice(self, count))
+    _rows: Iterator[tuple[datetime, Row]]
+    _next: tuple[datetime, Row] | None
 
     def __iter__(self) -> Iterator[Row]:
         return self
@@ -83,7 +68,29 @@ class BrowsingCursor:
         return row
 
 
-class TransactionCursor:
+class BrowsingCursor(_Cursor):
+    """Reads new_browsing_behaviour.csv in file order; an iterator of rows, as ``islice`` takes it.
+
+    ``first_time`` is the event_time of the first row: no transaction before it belongs to the replay. ``reader``: an
+    open csv.DictReader of the file (default: one is opened). Header, row lengths and the order of time are checked.
+    """
+
+    def __init__(self, path: Path, reader: csv.DictReader | None = None) -> None:
+        self._rows = _TimeOrder(path, list(BROWSING), "event_time", reader)
+        self._next = next(self._rows)
+        self.first_time = self._next[0]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every row has been returned."""
+        return self._next is None
+
+    def next_rows(self, count: int = ROWS_PER_BATCH) -> list[Row]:
+        """The next ``count`` rows as strings; fewer at the end of the file, none after it. Source: 1.1."""
+        return list(islice(self, count))
+
+
+class TransactionCursor(_Cursor):
     """Reads new_transaction.csv by created_at, an iterator of rows, from ``since``, the time of the first event.
 
     ``too_early`` counts the rows created before ``since``: they belong to no batch and are skipped.
@@ -101,15 +108,6 @@ class TransactionCursor:
     def next_time(self) -> datetime | None:
         """created_at of the next row; None at the end of the file."""
         return self._next[0] if self._next else None
-
-    def __iter__(self) -> Iterator[Row]:
-        return self
-
-    def __next__(self) -> Row:
-        if self._next is None:
-            raise StopIteration
-        row, self._next = self._next[1], next(self._rows, None)
-        return row
 
     def up_to(self, end: str) -> list[Row]:
         """The remaining rows with created_at up to ``end``, an event_time. Source: 1.3."""

@@ -41,7 +41,7 @@ def take(path: Path, who: str) -> Lock | None:
     with writing_to(make(path.parent)):
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         deadline = time.monotonic() + LOOKING_S
-        while not _try(file, fcntl.LOCK_EX):
+        while not try_flock(file, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
                 os.close(file)
                 return None
@@ -61,7 +61,7 @@ def is_held(path: Path) -> bool:
     if not path.exists():
         return False
     with _opened(path) as file:
-        return not _try(file, fcntl.LOCK_SH)  # shared: two that look at once do not take each other for a holder
+        return not try_flock(file, fcntl.LOCK_SH)  # shared: two that look at once do not take each other for a holder
 
 
 def described(path: Path) -> str:
@@ -89,7 +89,8 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(file)
 
 
-def _try(file: int, kind: int) -> bool:
+def try_flock(file: int, kind: int) -> bool:
+    """Locks the open ``file`` without waiting; False if another holder prevents it. ``kind``: LOCK_EX or LOCK_SH."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -33,7 +33,7 @@ REMEDY = (
 )
 
 
-def hadoop_uri(value: str) -> str:
+def valid_uri(value: str) -> str:
     """``value`` without a slash at its end; raises ValueError if it is no URI of a Hadoop file system, nor empty."""
     if value and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://.", value):
         raise ValueError("no URI of a Hadoop file system, such as hdfs://namenode:8020/shop or s3a://bucket/shop")

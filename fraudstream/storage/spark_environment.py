@@ -38,7 +38,7 @@ _PACKAGE = re.compile(r"org\.apache\.spark:[\w.-]+?_([\d.]+):([\w.-]+)")
 _MASTER = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|spark://\S+:\d+(,\S+:\d+)*|yarn|k8s://\S+")
 
 
-def spark_master(value: str) -> str:
+def valid_master(value: str) -> str:
     """``value`` unchanged; raises ValueError if it is no address of a Spark master."""
     if not _MASTER.fullmatch(value):
         raise ValueError("not an address of Spark: local[4], spark://host:7077, yarn or k8s://https://host:port")

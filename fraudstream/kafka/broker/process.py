@@ -16,20 +16,19 @@ from pathlib import Path
 import psutil
 
 from fraudstream.errors import BrokerError
+from fraudstream.runtime.locks import is_held, try_flock
 
 # the inner shell writes its own id and becomes the broker; the outer one ends at once, so the broker has no parent
 # and survives the end of a notebook's kernel
 DETACHED = """sh -c 'echo $$ >broker.pid && exec "$@"' sh "$@" </dev/null >>console.log 2>&1 &"""
 
+LOCK = "running.lock"
 DYING_S = 5  # a killed process loses its id shortly before its last thread closes its files
 
 
 def is_running(folder: Path) -> bool:
     """Whether the broker of this folder is alive."""
-    if not (folder / "running.lock").exists():
-        return False
-    with _open(folder) as lock:
-        return not _try_lock(lock, fcntl.LOCK_SH)  # shared: concurrent checks do not conflict
+    return is_held(folder / LOCK)
 
 
 def was_killed(folder: Path) -> bool:
@@ -40,13 +39,16 @@ def was_killed(folder: Path) -> bool:
 @contextmanager
 def reserved(folder: Path) -> Iterator[int]:
     """The folder's lock as an open file to pass to the broker; it is free again when no process holds it."""
-    with _open(folder) as lock:
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
         deadline = time.monotonic() + 2  # another process may be checking the lock
-        while not _try_lock(lock, fcntl.LOCK_EX):
+        while not try_flock(lock, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
                 raise BrokerError(f"{folder}: a broker is already running there.")
             time.sleep(0.01)
         yield lock
+    finally:
+        os.close(lock)
 
 
 def launch(folder: Path, command: list[str], lock: int) -> None:
@@ -102,21 +104,4 @@ def wait_for_end(folder: Path, limit_s: float) -> bool:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
-    return True
-
-
-@contextmanager
-def _open(folder: Path) -> Iterator[int]:
-    lock = os.open(folder / "running.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        yield lock
-    finally:
-        os.close(lock)
-
-
-def _try_lock(lock: int, kind: int) -> bool:
-    try:
-        fcntl.flock(lock, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
     return True
