@@ -94,6 +94,13 @@ def with_session_features(sessions: DataFrame, options: FeatureOptions = DEFAULT
     ).drop("first_browsed_at", "last_browsed_at")
 
 
+def purchases_that_count(past_transactions: DataFrame, options: FeatureOptions = DEFAULTS) -> DataFrame:
+    """The past transactions that num_purchases may count: all, or for successful_past the successful ones."""
+    if options.purchases == "successful_past":
+        return past_transactions.where(F.lower("payment_status") == SUCCESS)
+    return past_transactions
+
+
 def customer_profiles(
     customers: DataFrame, past_transactions: DataFrame, options: FeatureOptions = DEFAULTS
 ) -> DataFrame:
@@ -102,9 +109,11 @@ def customer_profiles(
     In: customer.csv and transactions.csv, typed. Out: customer_id int, gender string, birthdate date,
     first_join_date date, purchased_at array<timestamp_ntz>: times of the purchases that ``options`` count.
     """
-    if options.purchases == "successful_past":
-        past_transactions = past_transactions.where(F.lower("payment_status") == SUCCESS)
-    purchases = past_transactions.groupBy("customer_id").agg(F.collect_list("created_at").alias("purchased_at"))
+    purchases = (
+        purchases_that_count(past_transactions, options)
+        .groupBy("customer_id")
+        .agg(F.collect_list("created_at").alias("purchased_at"))
+    )
     people = customers.select("customer_id", "gender", "birthdate", "first_join_date")
     return people.join(purchases, on="customer_id", how="full").where("customer_id is not null")
 

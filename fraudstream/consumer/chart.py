@@ -156,9 +156,9 @@ class SuccessChart:
         self._all.set(color=QUIET_COLOUR, linewidth=0.9, alpha=0.45, zorder=2)
         self._mean.set(color=MEAN_COLOUR, linewidth=1.8, zorder=4)
         self._caption.set(color=QUIET_COLOUR, fontsize=9.5)
-        axes.set_title(
-            "Successful transactions per batch", loc="left", fontsize=14, fontweight="bold", y=1.1, color=QUIET_COLOUR
-        )
+        title = axes.get_title()
+        axes.set_title("")
+        axes.set_title(title, loc="left", fontsize=14, fontweight="bold", y=1.1, color=QUIET_COLOUR)
         axes.xaxis.label.set_color(QUIET_COLOUR)
         axes.yaxis.label.set_color(QUIET_COLOUR)
         axes.xaxis.set_label_coords(0.5, -0.11)

@@ -6,6 +6,7 @@ state. The output also contains the same as HTML and text, for the saved noteboo
 
 import html
 import time
+from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -61,12 +62,12 @@ class LiveStatus(LiveOutput):
     def __init__(self, state: str = "starting", detail: str = "", figures: str = "") -> None:
         super().__init__(*self._forms(state, detail, figures))
 
-    def show(self, state: str, detail: str, figures: str = "") -> None:
-        """Replaces the line."""
-        self.show_page(*self._forms(state, detail, figures))
+    def show(self, state: str, detail: str, figures: str = "", *, bad: bool = False) -> None:
+        """Replaces the line; the state is red if ``bad``."""
+        self.show_page(*self._forms(state, detail, figures, bad))
 
-    def _forms(self, state: str, detail: str, figures: str) -> tuple[str, str]:
-        kind = {"running": "running", "stopped": "bad", "partly stopped": "bad"}.get(state, "")
+    def _forms(self, state: str, detail: str, figures: str, bad: bool = False) -> tuple[str, str]:
+        kind = "bad" if bad else state if state == "running" else ""
         rest = " \u00b7 ".join(filter(None, (detail, figures)))
         page = f'{STYLE}<div class="fraudstream"><span class="state {kind}">{html.escape(state)}</span>'
         return f"{page}{html.escape(rest)}</div>", f"[{state}] {rest}"
@@ -76,11 +77,13 @@ class LiveTable(LiveOutput):
     """A titled table; ``show`` replaces its rows.
 
     With ``chart``, a column of numbers, the rows' windows are also drawn as bars over time, and ``shown`` of them are
-    in the table. With ``bar``, a column of numbers, each cell of it has a bar in proportion.
+    in the table. With ``bar``, a column of numbers, each cell of it has a bar in proportion. The times of the latest
+    ``times`` updates are shown.
     """
 
-    def __init__(self, title: str, *, chart: str = "", bar: str = "", shown: int = 20) -> None:
+    def __init__(self, title: str, *, chart: str = "", bar: str = "", shown: int = 20, times: int = 1) -> None:
         self.title, self.chart, self.bar, self.shown = title, chart, bar, shown
+        self._times: deque[str] = deque(maxlen=times)
         super().__init__(self._page("waiting for the first rows"), f"{title}: waiting for the first rows")
 
     def show(self, rows: pd.DataFrame, *, headline: str = "", facts: Mapping[str, str] | None = None) -> None:
@@ -95,7 +98,8 @@ class LiveTable(LiveOutput):
         rows, window = melbourne_windows(rows.head(self.shown), now)
         above = f'<div class="headline">{html.escape(headline)}</div>' if headline else ""
         note = f"{window} \u00b7 " if window else ""
-        note += f"updated {now:%H:%M:%S} Melbourne time"
+        self._times.append(f"{now:%H:%M:%S}")
+        note += f"updated {', '.join(self._times)} Melbourne time"
         text = "\n".join(
             filter(None, (f"{self.title} ({note})", headline, ", ".join(f"{k}: {v}" for k, v in (facts or {}).items())))
         )
@@ -142,4 +146,4 @@ class LiveLines(LiveOutput):
         gap = [f"... {self._left_out:,} more ..."] if self._left_out else []
         lines = [*self._lines[: self._first], *gap, *self._lines[self._first :], *filter(None, [self._note])]
         text = "\n".join(lines)
-        self.show_page(f'{STYLE}<div class="fraudstream"><pre>{html.escape(text)}</pre></div>', text)
+        self.show_page(f'{STYLE}<div class="fraudstream lines"><pre>{html.escape(text)}</pre></div>', text)

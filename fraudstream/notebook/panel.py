@@ -150,4 +150,5 @@ class Panel:
 
 def _show_status(status: LiveStatus, now: Snapshot) -> None:
     figures = [f"{name} {now.facts[name]}" for name in ("batches sent", "predicted", "late", "quarantined", "model")]
-    status.show(now.state, now.detail, " \u00b7 ".join(figures))
+    bad = now.failed or now.state == "partly stopped"
+    status.show(now.state, now.detail, " \u00b7 ".join(figures), bad=bad)

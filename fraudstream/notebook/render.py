@@ -46,6 +46,7 @@ STYLE = """<style>
 .fraudstream.fraudstream th { font-weight: 400; opacity: .7; white-space: nowrap; }
 .fraudstream.fraudstream th, .fraudstream.fraudstream td { border: none; padding: 3px 8px; text-align: left;
   vertical-align: top; border-bottom: 1px solid rgba(128, 128, 128, .18); color: inherit; max-width: none; }
+.fraudstream.lines { max-width: none; }
 .fraudstream .wide { overflow-x: auto; }
 .fraudstream.fraudstream .wide td { white-space: nowrap; }
 </style>"""
@@ -109,7 +110,8 @@ def styled_table(rows: pd.DataFrame, bar: str) -> str:
     formats, styles = {}, []
     for number, name in enumerate(rows):
         if is_numeric_dtype(rows[name]) and not name.endswith("_id") and name != "ts":
-            formats[name] = "{:,.1f}" if is_float_dtype(rows[name]) else "{:,.0f}"
+            digits = 0 if not is_float_dtype(rows[name]) else 3 if name == "probability" else 1
+            formats[name] = f"{{:,.{digits}f}}"
             width = BAR_CELL if name == bar else NUMBER_CELL
             styles.append({"selector": f".col{number}", "props": f"text-align: right; white-space: nowrap; {width}"})
         else:

@@ -22,7 +22,7 @@ MEANINGS = {
     "frauds": "prediction = 1, by the newest prediction",
     "model version": "the model of the newest prediction: the start of its zip's SHA-256",
     "imputed": "predicted with a value that the model does not know",
-    "seconds p50": "from ts to the readable prediction, half of the transactions within",
+    "seconds p50": "latency of the whole run: from ts to the readable prediction, half of the transactions within",
     "seconds p95": "the same, 95 % within",
     "true positives": "flagged and fraud by the labels",
     "false positives": "flagged, but honest: false alarms",

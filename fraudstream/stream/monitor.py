@@ -154,8 +154,8 @@ class StreamMonitor:
             "late": f"{main.late if main else 0:,}",
             "quarantined": f"{sum(self._rejected.values()):,}",
             "imputed": f"{len(self._predicted.imputed):,}",
-            "ts to prediction, median": p50,
-            "ts to prediction, 95 % within": p95,
+            "latency, median of 60 micro-batches": p50,
+            "latency, 95 % of 60 micro-batches": p95,
             "model": self._predicted.model,
         }
 

@@ -211,7 +211,7 @@ def test_cells_are_without_spark(path):
                 "from kafka3 import KafkaProducer",
                 "csv.DictReader(",
                 "islice(browsing, 200)",
-                'start <= row["created_at"] <= end',
+                "start <= created_at <= end",
                 "json.dumps(with_ts(batch, ts)",
                 "ticker.tick(int(time.time()))",
                 "producer.send",
