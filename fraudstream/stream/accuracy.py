@@ -11,6 +11,8 @@ from math import exp, log, sqrt
 import numpy as np
 
 Z = 1.959963984540054  # standard normal, 97.5 %
+# of fewer cases nothing is called significant: the intervals are approximations, and are looked at again and again
+LEAST_CASES = 10
 Interval = tuple[float, float]
 
 
@@ -31,9 +33,10 @@ class Figure:
     def lower_than(self, before: "Figure") -> bool:
         """Whether this figure is significantly lower: Newcombe's interval of the difference (95 %) is below 0.
 
-        Newcombe: "Interval estimation for the difference between independent proportions", 1998, method 10.
+        Never of fewer than LEAST_CASES cases. Newcombe: "Interval estimation for the difference between independent
+        proportions", 1998, method 10.
         """
-        if self.value is None or before.value is None:
+        if self.value is None or before.value is None or self.count < LEAST_CASES:
             return False
         upper = sqrt((self.interval[1] - self.value) ** 2 + (before.value - before.interval[0]) ** 2)
         return self.value - before.value + upper < 0

@@ -58,6 +58,11 @@ def test_the_logit_interval_of_an_area_becomes_narrower_with_more_frauds():
     assert area_figure(1.0, 20).interval == proportion(20, 20).interval
 
 
+def test_of_a_few_cases_nothing_is_called_significantly_lower():
+    assert not proportion(2, 4).lower_than(proportion(88, 100))
+    assert proportion(5, 10).lower_than(proportion(88, 100))
+
+
 def test_the_figures_that_are_significantly_lower_are_named():
     trained = Accuracy.trained(tp=80, fp=20, fn=20, tn=900, area_under_pr=0.8)
     worse = Accuracy.trained(tp=30, fp=70, fn=10, tn=900, area_under_pr=0.7)
