@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from fraudstream.data.parsing import is_nothing, is_unreadable, parsed
+from fraudstream.data.parsing import is_nothing, parsed
 from fraudstream.schemas import (
     BROWSING_KEYS,
     BROWSING_TOPIC,
@@ -155,14 +155,14 @@ def _rejection_of(name: str, type_: str, topic: str, value: Callable[[str], Colu
         reasons.append((is_nothing(text, type_), f"{name} is empty"))
     if name == "product_metadata":
         reasons.append((~readable_cart(text), "product_metadata is not a list of product_id, quantity and item_price"))
-    elif type_ != "string":
-        reasons.append((is_unreadable(text, type_), f"{name} cannot be read as {type_}"))
     elif name in IDS[topic]:
         whole = variant_row(_utf8("doubtful"), value("position"))
         unreadable = value("doubtful").isNotNull() & ~is_readable_id(text, name, whole)
         reasons.append((unreadable, f"{name} is not a JSON string or a whole number"))
+    elif type_ != "string":
+        reasons.append((~is_nothing(text, type_), f"{name} cannot be read as {type_}"))
     reason = F.coalesce(*(F.when(holds, reason) for holds, reason in reasons), F.lit(None).cast("string"))
-    # each reason against a value of these types implies that there is none
+    # a column of another type has a reason only where the text has no value of it
     return reason if type_ == "string" else F.when(parsed(text, type_).isNull(), reason)
 
 

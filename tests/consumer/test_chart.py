@@ -7,6 +7,7 @@ from io import BytesIO
 
 import matplotlib
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_webagg_core import FigureCanvasWebAggCore, FigureManagerWebAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -19,6 +20,8 @@ from fraudstream.errors import DataError
 matplotlib.use("Agg")
 
 TS = 1_745_818_000
+# matplotlib draws each line as a whole; agg.path.chunksize would leave out segments of long ones
+PLAIN = {name: matplotlib.rcParamsDefault[name] for name in ("agg.path.chunksize", "path.simplify")}
 
 Message = namedtuple(
     "Message", "value timestamp topic partition offset", defaults=[1_745_818_012_999, "transactions", 0, 4]
@@ -187,6 +190,30 @@ def test_two_threads_that_draw_send_whole_pictures(line):
         drawn = [threads.submit(draw) for draw in [chart.draw, lambda: manager.handle_json({"type": "draw"})] * 20]
     assert [each.result() for each in drawn] == [None] * 40
     assert {picture.tobytes() for picture in page.pictures} == {whole}
+
+
+def pixels(chart):
+    canvas = FigureCanvasAgg(chart.figure)
+    canvas.draw()
+    return bytes(canvas.buffer_rgba())
+
+
+def test_every_redraw_is_pixel_by_pixel_a_plain_drawing_of_all_points(line):
+    chart = SuccessChart(line)
+    plain = SuccessChart(Figure().subplots().plot([], [])[0])
+    for second in range(700):
+        chart.add(TS + second, second * 7 % 11, 11)
+        if second % 100 == 99 or 200 <= second < 210:
+            chart.draw()
+            with matplotlib.rc_context(PLAIN):
+                for each, drawn in zip(plain.axes.lines, chart.axes.lines, strict=True):
+                    each.update_from(drawn)
+                    each.set_data(*drawn.get_data())
+                plain.axes.set(xlim=chart.axes.get_xlim(), ylim=chart.axes.get_ylim())
+                plain.axes.set_xlabel(chart.axes.get_xlabel())
+                plain.axes.texts[0].set_text(chart.axes.texts[0].get_text())
+                expected = pixels(plain)
+            assert pixels(chart) == expected, f"{second + 1} points"
 
 
 def test_begin_again(chart):
