@@ -26,9 +26,9 @@ def reconcile(settings: Settings, client: dict) -> Reconciliation:
     topics do not hold, or if the summary cannot be written.
     """
     predictions = newest_predictions(settings.predictions)
-    sent, conflicts = _sent(client)
-    _require_same_replay(predictions, sent, settings)
     rejected = _rejected(settings.quarantine)
+    sent, conflicts = _sent(client, rejected[TRANSACTION_TOPIC])
+    _require_same_replay(predictions, sent, settings)
     missing = {key: row for key, row in sent.items() if key not in predictions.index}
     reasons = _reasons(missing, rejected, settings, client)
     wrong = _wrong_windows(settings)
@@ -56,15 +56,21 @@ def reconcile(settings: Settings, client: dict) -> Reconciliation:
     return reconciliation
 
 
-def _sent(client: dict) -> tuple[dict[str, TopicRow], set[str]]:
-    """The first row sent of each transaction_id, and the ids that were sent again with other values."""
-    sent: dict[str, TopicRow] = {}
+def _sent(client: dict, rejected: set[RowPosition]) -> tuple[dict[str, TopicRow], set[str]]:
+    """The row sent of each transaction_id, and the ids that were sent again with other values.
+
+    Of several, the first that the stream could use counts: the quarantine of one does not explain the loss of another.
+    """
+    first: dict[str, TopicRow] = {}
+    usable: dict[str, TopicRow] = {}
     conflicts = set()
-    for row in read_rows(client, TRANSACTION_TOPIC):
-        first = sent.setdefault(row.transaction_id, row)
-        if {**first.values, "ts": None} != {**row.values, "ts": None}:
-            conflicts.add(row.transaction_id)
-    return sent, conflicts
+    for row in read_rows(client, TRANSACTION_TOPIC, rejected):
+        key = row.transaction_id
+        if {**first.setdefault(key, row).values, "ts": None} != {**row.values, "ts": None}:
+            conflicts.add(key)
+        if not row.late and row.position not in rejected:
+            usable.setdefault(key, row)
+    return first | usable, conflicts
 
 
 def _require_same_replay(predictions: pd.DataFrame, sent: dict[str, TopicRow], settings: Settings) -> None:
@@ -159,7 +165,7 @@ def _matched(
     for key, row in transactions.items():
         by_session.setdefault(row.session_id, []).append(key)
     matched = set()
-    for event in read_rows(client, BROWSING_TOPIC) if by_session else ():
+    for event in read_rows(client, BROWSING_TOPIC, unreadable) if by_session else ():
         if event.position in unreadable:
             continue
         for key in by_session.get(event.session_id, ()):
