@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import fault_rows
 import pytest
 from filelock import FileLock
 from pyspark import SparkConf
@@ -41,6 +42,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """LONG first, in its order; all others in theirs."""
     order = {f"test_{name}": place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """`make test-faults` ends with the table of what bad input and broken parts lead to."""
+    if config.getoption("markexpr") != "faults":
+        return
+    outcomes = {}
+    for outcome in ("passed", "skipped", "failed", "error"):
+        for report in terminalreporter.getreports(outcome):
+            test = report.nodeid.removeprefix("tests/")
+            figure = outcomes.get(test, ("", ""))[1] or str(dict(report.user_properties).get("figure", ""))
+            outcomes[test] = outcome, figure
+    for line in fault_rows.table(outcomes):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture
