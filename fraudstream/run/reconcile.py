@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from fraudstream.data import csv_files
-from fraudstream.data.rules import parse_time
+from fraudstream.data.rules import parse
 from fraudstream.errors import OutputError
 from fraudstream.kafka.topic_reader import RowPosition, TopicRow, read_messages, read_rows
 from fraudstream.run.reconciliation import Reconciliation
@@ -171,10 +171,16 @@ def _matched(
         for key in by_session.get(event.session_id, ()):
             row = transactions[key]
             remembered = row.ts - lookback_s <= event.ts <= row.ts + WATERMARK_DELAY_S
-            before = parse_time(event.values["event_time"]) <= parse_time(row.values["created_at"])
-            if remembered and before and not event.late:
+            if remembered and _before(event, row) and not event.late:
                 matched.add(key)
     return matched
+
+
+def _before(event: TopicRow, transaction: TopicRow) -> bool:
+    """Whether the event is not after the checkout; False for a time that the stream, too, will not be able to read."""
+    texts = event.values.get("event_time"), transaction.values.get("created_at")
+    times = [parse(text, "timestamp") if isinstance(text, str) else None for text in texts]
+    return None not in times and times[0] <= times[1]
 
 
 def _against_truth(predictions: pd.DataFrame, data_dir: Path) -> dict[str, int | float | None]:

@@ -106,6 +106,17 @@ def test_what_was_sent_after_the_stream_had_stopped_is_unread(account):
     assert (summary.unread, summary.complete) == (2, False)
 
 
+@pytest.mark.parametrize("spoilt", [{"event_time": "noon"}, {"event_time": 12}, {"event_time": None}])
+def test_what_the_stream_has_not_read_yet_may_be_malformed(account, spoilt):
+    checkpoint = account.settings.checkpoints / "predictions"
+    for folder, text in [("commits", "v1"), ("offsets", 'v1\n{}\n{"transactions":{"0":0}}\n-')]:
+        (checkpoint / folder).mkdir(parents=True)
+        (checkpoint / folder / "0").write_text(text)
+    without = {name: value for name, value in browse(2).items() if name != "event_time"}
+    summary = account([[browse(1, **spoilt), without]], [[buy(1), buy(2), buy(3, created_at=3)]])
+    assert (summary.unread, summary.lost, summary.unmatched) == (3, 0, 0)
+
+
 def test_a_transaction_is_unmatched_without_an_event_that_could_count(account):
     later, bad = {"event_time": "2024-01-01 12:00:00.001"}, {"event_time": "noon"}
     events = [[browse(2, **later), browse(3, ts=T - 3601), browse(4, ts=T + 61), browse(5, **bad), {"ts": T}]]
