@@ -23,7 +23,7 @@ os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
 # Files of tests that take long come first, so that the two test processes end together; the first needs no model and
 # leaves its training to the second
-LONG = ("notebooks_1_3", "browser", "stream", "cluster", "run", "own_model")
+LONG = ("notebooks_1_3", "soak", "browser", "stream", "cluster", "run", "own_model")
 
 TRAIN_SMALL = """
 from fraudstream.settings import load_settings

@@ -84,22 +84,25 @@ class Broker(Program):
 
 
 class Stream:
-    """The Task 2 notebook, executed in its own kernel; ``errors``: why executions ended that nobody has killed."""
+    """The Task 2 notebook, executed in its own kernel."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client: NotebookClient | None = None
         self._execution: Future | None = None
-        self.errors: list[str] = []
+        self._cell = ""
 
     def start(self) -> None:
         """Starts the notebook from its first cell."""
         notebook = nbformat.read(NOTEBOOKS["Task 2"], as_version=4)
         resources = {"metadata": {"path": str(PROJECT)}}
-        self._client = NotebookClient(notebook, timeout=None, resources=resources)
+        self._client = NotebookClient(notebook, timeout=None, resources=resources, on_cell_start=self._reached)
         log = (self._settings.output_dir / "kernel.log").open("a")
         given = {"env": environment(self._settings), "stderr": log}
         self._execution = ThreadPoolExecutor(1).submit(self._client.execute, **given)
+
+    def _reached(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
+        self._cell = cell.source
 
     @property
     def running(self) -> bool:
@@ -131,6 +134,7 @@ class Stream:
 
     def finish(self) -> nbformat.NotebookNode:
         """Interrupts the wait of the notebook, lets its last cells run, and returns it executed."""
+        wait_for("the notebook's wait", lambda: "wait_until_idle" in self._cell, INTERRUPT_LIMIT_S)
         os.kill(self._pid, signal.SIGINT)
         return self._execution.result(timeout=INTERRUPT_LIMIT_S)
 

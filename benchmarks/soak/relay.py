@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 HOST = "127.0.0.1"
-CHUNK = 16 * 1024
+CHUNK = 64 * 1024
 
 
 class Relay:
