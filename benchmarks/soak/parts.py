@@ -135,6 +135,7 @@ class Stream:
     def finish(self) -> nbformat.NotebookNode:
         """Interrupts the wait of the notebook, lets its last cells run, and returns it executed."""
         wait_for("the notebook's wait", lambda: "wait_until_idle" in self._cell, INTERRUPT_LIMIT_S)
+        time.sleep(3)  # the cell's tables come first
         os.kill(self._pid, signal.SIGINT)
         return self._execution.result(timeout=INTERRUPT_LIMIT_S)
 
