@@ -139,6 +139,7 @@ ROWS = (
     _row("5,000 transactions at once, 100,000 events in one session", "faults/test_big_session.py::test_"),
     _row("a worker and a broker of a cluster are killed", "run/test_cluster.py::test_"),
     _row("no home, no network, another user, read-only data", "faults/test_odd_places.py::test_"),
+    _row("a training is interrupted", "faults/test_interrupted_training.py::test_"),
     _row("secrets", "kafka/test_security.py::test_the_password", "runtime/test_listening.py::test_"),
 )
 
