@@ -56,18 +56,22 @@ class Relay:
         with suppress(OSError):  # closed
             while True:
                 client, _ = self._listener.accept()
-                try:
-                    if self._cut.is_set():
-                        raise ConnectionRefusedError
-                    server = socket.create_connection((HOST, self._target), timeout=5)
-                    server.settimeout(None)
-                except OSError:
-                    client.close()
-                    continue
-                self._open |= {client, server}
-                for source, sink in ((client, server), (server, client)):
-                    source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client: socket.socket) -> None:
+        try:
+            if self._cut.is_set():
+                raise ConnectionRefusedError
+            server = socket.create_connection((HOST, self._target), timeout=5)
+            server.settimeout(None)
+            for each in (client, server):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            client.close()
+            return
+        self._open |= {client, server}
+        for source, sink in ((client, server), (server, client)):
+            threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
 
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
