@@ -52,8 +52,8 @@ def read_batch(file: AnyPath, columns: Sequence[str] | None = None, added: Seque
         return _read(content, columns, added)
     except pa.ArrowInvalid as error:
         raise OutputError(
-            f"{file} is damaged ({str(error).rstrip('.')}). Restore it, or start over with: {command('reset')} (it moves all results to "
-            "earlier/)."
+            f"{file} is damaged ({str(error).rstrip('.')}). Restore it, or start over with: {command('reset')} (it "
+            "moves all results to earlier/)."
         ) from error
 
 
