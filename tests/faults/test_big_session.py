@@ -48,7 +48,9 @@ def finished(big_shop, broker, model_dir, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in Settings.environment_names().values():
             patch.delenv(name, raising=False)
-        settings = load_settings(**given, bootstrap_servers=broker, spark_master="local[2]", idle_s=8)
+        settings = load_settings(
+            **given, bootstrap_servers=broker, spark_master="local[2]", idle_s=8, max_offsets_per_trigger=0
+        )
     recreate_topics(client_options(settings))
     end = int(time.time())
     with sender(broker) as send:
