@@ -37,6 +37,6 @@ def test_ctrl_c_ends_a_training_with_one_line_and_keeps_the_older_model(training
     time.sleep(2)
     os.killpg(running.pid, signal.SIGINT)
     _, errors = running.communicate(timeout=60)
-    assert (errors, running.returncode) == ("Interrupted: no model was saved.\n", 130)
+    assert (errors, running.returncode) == ("Interrupted: the training has been stopped.\n", 130)
     assert zipped.read_bytes() == b"the older model"
     assert list(zipped.parent.iterdir()) == [zipped]

@@ -192,7 +192,7 @@ def _session(settings: Settings) -> Iterator[SparkSession]:
         yield spark
     except KeyboardInterrupt as error:
         interrupted = True
-        raise Interrupted("Interrupted: no model was saved.") from error
+        raise Interrupted("Interrupted: the training has been stopped.") from error
     finally:
         if not interrupted:  # a call to Java after one that was broken off fails
             spark.stop()
