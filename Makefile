@@ -1,6 +1,6 @@
 # `make` lists the targets. Each installs what it needs; PYTHON names the Python that .venv is made with.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run test test-faults test-compose lab bench lint strip docs handin clean distclean
+.PHONY: help setup lock run test test-faults test-compose lab bench soak lint strip docs handin clean distclean
 PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS := $(wildcard *.ipynb)
@@ -31,6 +31,9 @@ lab: setup ## Start the broker and JupyterLab on 127.0.0.1 with the three notebo
 
 bench: setup ## Run a benchmark, PART=latency or PART=catchup: a table, a plot, and both in docs/benchmarks
 	$(BIN)/python -m benchmarks $(PART)
+
+soak: setup ## Run the live pipeline under random faults for MINUTES=20 and account for everything sent; results in output/soak
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20)
 
 lint: setup ## Check code, notebooks and the direction of imports
 	$(BIN)/ruff check .

@@ -22,6 +22,7 @@ Wait = Annotated[float, typer.Option(help="Seconds to wait for an external Kafka
 Tolerate = Annotated[
     bool, typer.Option("--tolerate", help="Accept files in which more than 1 % of the values are unusable.")
 ]
+INTERRUPTED = 130
 # field of the settings -> the option that sets it
 OPTIONS = {"data_dir": "--data-dir", "model": "--model", "batches": "--batches", "interval_s": "--interval"}
 
@@ -179,7 +180,11 @@ def main() -> None:
         app()
     except Interrupted as error:
         print(error, file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("Interrupted.", file=sys.stderr)
+        raise
     except FraudstreamError as error:
         _end(error)
     except OSError as error:

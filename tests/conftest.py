@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import fault_rows
 import pytest
 from filelock import FileLock
 from pyspark import SparkConf
@@ -22,7 +23,7 @@ os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
 # Files of tests that take long come first, so that the two test processes end together; the first needs no model and
 # leaves its training to the second
-LONG = ("notebooks_1_3", "browser", "stream", "cluster", "run", "own_model")
+LONG = ("notebooks_1_3", "soak", "browser", "stream", "cluster", "run", "own_model")
 
 TRAIN_SMALL = """
 from fraudstream.settings import load_settings
@@ -41,6 +42,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """LONG first, in its order; all others in theirs."""
     order = {f"test_{name}": place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """`make test-faults` ends with the table of what bad input and broken parts lead to."""
+    if config.getoption("markexpr") != "faults":
+        return
+    outcomes = {}
+    for outcome in ("passed", "skipped", "failed", "error"):
+        for report in terminalreporter.getreports(outcome):
+            test = report.nodeid.removeprefix("tests/")
+            figure = outcomes.get(test, ("", ""))[1] or str(dict(report.user_properties).get("figure", ""))
+            outcomes[test] = outcome, figure
+    for line in fault_rows.table(outcomes):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -11,13 +11,17 @@ Message = list[dict[str, Any]] | bytes | None
 
 
 @contextmanager
-def sender(address: str) -> Iterator[Callable[..., None]]:
-    """A function that sends messages to a topic, each acknowledged: lists of rows as JSON, anything else unchanged."""
+def sender(address: str, sent_at: int | None = None) -> Iterator[Callable[..., None]]:
+    """A function that sends messages to a topic, each acknowledged: lists of rows as JSON, anything else unchanged.
+
+    ``sent_at``: the records' time in Unix seconds; now, without it.
+    """
     with closing(KafkaProducer(bootstrap_servers=address, acks="all")) as producer:
 
         def send(topic: str, *messages: Message) -> None:
             for message in messages:
                 value = json.dumps(message).encode() if isinstance(message, list) else message
-                producer.send(topic, value=value, key=b"any", partition=0).get(timeout=60)
+                time_ms = sent_at and 1000 * sent_at
+                producer.send(topic, value=value, key=b"any", partition=0, timestamp_ms=time_ms).get(timeout=60)
 
         yield send

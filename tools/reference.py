@@ -1,4 +1,5 @@
-"""Generates the parts of the documents that come from the code: settings, commands, make targets, test modules.
+"""Generates the parts of the documents that come from the code: settings, commands, make targets, faults,
+test modules.
 
 Each part is between ``<!-- NAME: written by tools.reference -->`` and ``<!-- end of NAME -->``. A test compares.
 
@@ -7,6 +8,7 @@ Each part is between ``<!-- NAME: written by tools.reference -->`` and ``<!-- en
 
 import ast
 import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,10 +71,19 @@ def tests() -> str:
     return "\n".join(rows)
 
 
+def faults() -> str:
+    """A table of tests/fault_rows.py: what happens, and the files whose tests show what follows."""
+    rows = ["| | what happens | tests |", "|---|---|---|"]
+    for number, row in enumerate(runpy.run_path(str(PROJECT / "tests" / "fault_rows.py"))["ROWS"], start=1):
+        files = dict.fromkeys(test.partition("::")[0] for test in row.tests)
+        rows.append(f"| {number} | {row.what} | {', '.join(f'`tests/{file}`' for file in files)} |")
+    return "\n".join(rows)
+
+
 PARTS: dict[Path, dict[str, Callable[[], str]]] = {
     DOCS / "configuration.md": {"settings": settings},
     DOCS / "commands.md": {"targets": targets, "commands": commands},
-    DOCS / "testing.md": {"tests": tests},
+    DOCS / "testing.md": {"faults": faults, "tests": tests},
 }
 
 

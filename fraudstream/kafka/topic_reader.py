@@ -1,10 +1,9 @@
 """The current messages of a topic, and their rows, in the order in which Task 1 sent them."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
@@ -52,6 +51,11 @@ def read_messages(client: dict, topic: str) -> Iterator[tuple[int, int, list]]:
     ``client``: the result of ``client_options``. Task 1 distributes messages round-robin: those with the same offset
     were sent one after the other. Raises BrokerError if Kafka does not answer, or if another cluster does.
     """
+    for record, elements in _lists(client, topic):
+        yield record.partition, record.offset, elements
+
+
+def _lists(client: dict, topic: str) -> Iterator[tuple[ConsumerRecord, list]]:
     with _consumer(client) as consumer:
         partitions = sorted(consumer.partitions_for_topic(topic) or ())
     records = heapq.merge(
@@ -59,9 +63,9 @@ def read_messages(client: dict, topic: str) -> Iterator[tuple[int, int, list]]:
         key=lambda record: (record.offset, record.partition),
     )
     for record in records:
-        value = message_list(record.value)
-        if value is not None:
-            yield record.partition, record.offset, value
+        elements = message_list(record.value)
+        if elements is not None:
+            yield record, elements
 
 
 def _records(client: dict, partition: TopicPartition) -> Iterator[ConsumerRecord]:
@@ -89,20 +93,22 @@ def _consumer(client: dict) -> Iterator[KafkaConsumer]:
         raise BrokerError(f"Kafka at {','.join(client['bootstrap_servers'])}: {error}") from error
 
 
-def read_rows(client: dict, topic: str) -> Iterator[TopicRow]:
-    """Every row of ``topic`` that is a JSON object, in order. Raises BrokerError as ``read_messages`` does."""
+def read_rows(client: dict, topic: str, rejected: Collection[RowPosition] = frozenset()) -> Iterator[TopicRow]:
+    """Every row of ``topic`` that is a JSON object, in order. Raises BrokerError as ``read_messages`` does.
+
+    ``rejected``: the positions of the quarantined rows. They do not move the watermark, so nothing is late after them.
+    """
     newest = 0
-    for partition, offset, elements in read_messages(client, topic):
-        rows = [(position, row_of(element)) for position, element in enumerate(elements)]
+    for record, elements in _lists(client, topic):
+        # by the record's own time, as the stream decides: by today's clock, a ts would become plausible later
+        limit = record.timestamp // 1000 + MAX_FUTURE_S
         times = []
-        for position, values in rows:
-            if values is not None:
-                ts = ts_of(values)
-                times += [] if ts is None else [ts]
-                yield TopicRow(values, newest if ts is None else ts, newest, (partition, offset, position))
-        newest = max([newest, *filter(_plausible, times)])
-
-
-def _plausible(ts: int) -> bool:
-    """Whether the ts could move the watermark: it is not far in the future."""
-    return ts < datetime.now().timestamp() + MAX_FUTURE_S
+        for number, element in enumerate(elements):
+            values, position = row_of(element), (record.partition, record.offset, number)
+            if values is None:
+                continue
+            ts = ts_of(values)
+            if ts is not None and ts <= limit and position not in rejected:
+                times.append(ts)
+            yield TopicRow(values, newest if ts is None else ts, newest, position)
+        newest = max([newest, *times])

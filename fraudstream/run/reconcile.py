@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from fraudstream.data import csv_files
-from fraudstream.data.rules import parse_time
+from fraudstream.data.rules import parse
 from fraudstream.errors import OutputError
 from fraudstream.kafka.topic_reader import RowPosition, TopicRow, read_messages, read_rows
 from fraudstream.run.reconciliation import Reconciliation
@@ -26,9 +26,9 @@ def reconcile(settings: Settings, client: dict) -> Reconciliation:
     topics do not hold, or if the summary cannot be written.
     """
     predictions = newest_predictions(settings.predictions)
-    sent, conflicts = _sent(client)
-    _require_same_replay(predictions, sent, settings)
     rejected = _rejected(settings.quarantine)
+    sent, conflicts = _sent(client, rejected[TRANSACTION_TOPIC])
+    _require_same_replay(predictions, sent, settings)
     missing = {key: row for key, row in sent.items() if key not in predictions.index}
     reasons = _reasons(missing, rejected, settings, client)
     wrong = _wrong_windows(settings)
@@ -56,15 +56,21 @@ def reconcile(settings: Settings, client: dict) -> Reconciliation:
     return reconciliation
 
 
-def _sent(client: dict) -> tuple[dict[str, TopicRow], set[str]]:
-    """The first row sent of each transaction_id, and the ids that were sent again with other values."""
-    sent: dict[str, TopicRow] = {}
+def _sent(client: dict, rejected: set[RowPosition]) -> tuple[dict[str, TopicRow], set[str]]:
+    """The row sent of each transaction_id, and the ids that were sent again with other values.
+
+    Of several, the first that the stream could use counts: the quarantine of one does not explain the loss of another.
+    """
+    first: dict[str, TopicRow] = {}
+    usable: dict[str, TopicRow] = {}
     conflicts = set()
-    for row in read_rows(client, TRANSACTION_TOPIC):
-        first = sent.setdefault(row.transaction_id, row)
-        if {**first.values, "ts": None} != {**row.values, "ts": None}:
-            conflicts.add(row.transaction_id)
-    return sent, conflicts
+    for row in read_rows(client, TRANSACTION_TOPIC, rejected):
+        key = row.transaction_id
+        if {**first.setdefault(key, row).values, "ts": None} != {**row.values, "ts": None}:
+            conflicts.add(key)
+        if not row.late and row.position not in rejected:
+            usable.setdefault(key, row)
+    return first | usable, conflicts
 
 
 def _require_same_replay(predictions: pd.DataFrame, sent: dict[str, TopicRow], settings: Settings) -> None:
@@ -159,16 +165,22 @@ def _matched(
     for key, row in transactions.items():
         by_session.setdefault(row.session_id, []).append(key)
     matched = set()
-    for event in read_rows(client, BROWSING_TOPIC) if by_session else ():
+    for event in read_rows(client, BROWSING_TOPIC, unreadable) if by_session else ():
         if event.position in unreadable:
             continue
         for key in by_session.get(event.session_id, ()):
             row = transactions[key]
             remembered = row.ts - lookback_s <= event.ts <= row.ts + WATERMARK_DELAY_S
-            before = parse_time(event.values["event_time"]) <= parse_time(row.values["created_at"])
-            if remembered and before and not event.late:
+            if remembered and _before(event, row) and not event.late:
                 matched.add(key)
     return matched
+
+
+def _before(event: TopicRow, transaction: TopicRow) -> bool:
+    """Whether the event is not after the checkout; False for a time that the stream, too, will not be able to read."""
+    texts = event.values.get("event_time"), transaction.values.get("created_at")
+    times = [parse(text, "timestamp") if isinstance(text, str) else None for text in texts]
+    return None not in times and times[0] <= times[1]
 
 
 def _against_truth(predictions: pd.DataFrame, data_dir: Path) -> dict[str, int | float | None]:

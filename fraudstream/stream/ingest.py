@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from fraudstream.data.parsing import is_nothing, parsed
+from fraudstream.kafka.topic_guard import TopicGuard
 from fraudstream.schemas import (
     BROWSING_KEYS,
     BROWSING_TOPIC,
@@ -203,15 +204,19 @@ def quarantined(rows_by_topic: dict[str, DataFrame]) -> DataFrame:
     return reduce(DataFrame.unionByName, rejected)
 
 
-def write_quarantine(folder: AnyPath):
+def write_quarantine(folder: AnyPath, guard: TopicGuard | None = None):
     """A foreachBatch function that writes a micro-batch's rejected rows to ``folder``, the dead-letter store.
 
     May run twice for the same batch and changes nothing the second time. Accesses ``folder`` once, before the first
     query starts: raises OutputError if its storage cannot be reached, instead of a later error in Spark.
+    ``guard``: of ``require_same_topics``; an error, which ends the query, if other topics answer.
     """
     folder.exists()
 
     def write(batch: DataFrame, batch_id: int) -> None:
-        write_batch(batch.toArrow(), folder, batch_id)
+        rows = batch.toArrow()
+        if guard:
+            guard.require()
+        write_batch(rows, folder, batch_id)
 
     return write

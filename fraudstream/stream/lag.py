@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from fraudstream.kafka.cluster import AnotherClusterError, cluster_of, connected_cluster_id
 from fraudstream.kafka.probe import quiet_kafka
 from fraudstream.schemas import TOPICS
 
@@ -24,19 +25,23 @@ class TopicEnds:
         self.ends: dict[str, dict[int, int]] = {}
         self.changed_at = 0.0
         self.away_since: float | None = None
+        self.another = ""
 
     def refresh(self) -> None:
-        """Queries Kafka; if it does not answer, ``ends`` is unchanged and ``away_since`` is the start of the outage."""
+        """Queries Kafka; if ours does not answer, ``ends`` is unchanged, ``away_since`` is the start of the outage, and
+        ``another`` says which one answers instead.
+        """
         try:
             with quiet_kafka():
                 found = self._ask()
-        except (KafkaError, OSError):
+        except (KafkaError, OSError) as error:
+            self.another = error.args[0] if isinstance(error, AnotherClusterError) else ""
             self.away_since = self.away_since or self._clock()
             self.close()
             return
         if self.ends and found != self.ends:
             self.changed_at = self._clock()
-        self.ends, self.away_since = found, None
+        self.ends, self.away_since, self.another = found, None, ""
 
     def messages(self, topic: str | None = None) -> int | None:
         """Total number of messages ever written to the topic, or to both; None before Kafka has answered."""
@@ -56,6 +61,7 @@ class TopicEnds:
             self._consumer = KafkaConsumer(
                 **self._client, group_id=None, enable_auto_commit=False, bootstrap_timeout_ms=ANSWER_MS
             )
+        cluster_of(self._client).require(connected_cluster_id(self._consumer))
         partitions = [
             TopicPartition(topic, number)
             for topic in TOPICS

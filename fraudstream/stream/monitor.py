@@ -119,8 +119,9 @@ class StreamMonitor:
     def _state(self) -> tuple[str, str]:
         failures = [query.failure for query in self._queries.values() if query.failure]
         main = self._queries.get(PREDICTIONS)
-        if failures:
-            return "stopped", failures[0]
+        if failures:  # Spark takes another Kafka's shorter topics for lost data
+            another = self._ends.another
+            return "stopped", f"{another}. Start ours, then run this notebook again" if another else failures[0]
         if main is None:
             return "not started", "the predictions' query is started in 2.6"
         if not main.active:
@@ -129,7 +130,7 @@ class StreamMonitor:
         if silent:
             return "partly stopped", f"{', '.join(silent)}: run the cell again that starts it"
         if self._ends.away_since:
-            return "waiting for Kafka", f"no answer since {_time(self._ends.away_since)}"
+            return "waiting for Kafka", f"{self._ends.another or 'no answer'} since {_time(self._ends.away_since)}"
         if not self._ends.messages():
             return "waiting", "nothing was sent yet: run Task 1"
         if (self.lag or 0) > BEHIND_MESSAGES:

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from uuid import uuid4
 
 import pyarrow as pa
@@ -13,7 +14,14 @@ from fraudstream.stream.store import PART, batch_file
 
 
 def unfinished(folder: AnyPath) -> AnyPath:
-    """Where batches of ``folder`` are written before publication: outside it, because some readers read every file."""
+    """Where batches of ``folder`` are written before publication: outside it, because some readers read every file.
+
+    A rename cannot leave a disk: of a folder that is a disk of its own, or a link to one, it is on that disk.
+    """
+    if isinstance(folder, Path):
+        folder = folder.resolve()
+        if folder.is_mount():
+            return folder / ".unfinished"
     return folder.parent / f".{folder.name}.unfinished"
 
 
@@ -48,7 +56,9 @@ def publish(parquet: bytes | pa.Buffer, folder: AnyPath, batch_id: int) -> bool:
         folder.mkdir(parents=True, exist_ok=True)
         hidden.mkdir(parents=True)
         (hidden / PART).write_bytes(parquet)
+        _flush(hidden / PART, hidden)
         hidden.rename(final.parent)
+        _flush(folder)
     except (OSError, OutputError):
         if not final.exists():
             raise
@@ -58,6 +68,17 @@ def publish(parquet: bytes | pa.Buffer, folder: AnyPath, batch_id: int) -> bool:
     for left in unfinished(folder).glob(f"{batch_id}-*"):
         _remove(left)
     return published
+
+
+def _flush(*paths: AnyPath) -> None:
+    """Writes files and folders to the disk itself: a file that a power failure had emptied would be final."""
+    for path in paths:
+        if isinstance(path, Path):
+            opened = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            finally:
+                os.close(opened)
 
 
 def _moved_into(published: AnyPath, name: str) -> bool:

@@ -1,5 +1,7 @@
 """Which messages, rows and ids can be read, as Spark expressions; ``data.readable`` defines the rules."""
 
+import secrets
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -15,8 +17,8 @@ JSON_OPTIONS = {
 # texts that from_json also makes of what is not a string or a whole number: only for these the JSON type is looked up
 AMBIGUOUS = r"^([\[{\"]|-?[0-9.]+[.E]|true$|false$|-?Infinity$|NaN$)"
 
-
-END = "end of the message 5f1c"
+# nobody who writes messages can know it: one that contained it could pass for a list and be none
+END = f"end of the message {secrets.token_hex(8)}"
 
 
 def _in_brackets(text: Column) -> Column:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
 from fraudstream.errors import Note, OutputError, command
+from fraudstream.kafka.topic_guard import TopicGuard
 from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.checkpoint import query_id, say_where_it_starts
 from fraudstream.stream.explanations import Explanations
@@ -46,12 +47,16 @@ class PredictionSink:
     nothing. An error here stops the query with that error, and the batch is computed again at the next start.
     """
 
-    def __init__(self, folder: AnyPath, checkpoint: AnyPath, note: Note = print) -> None:
-        """Prints where the query starts. Raises OutputError if ``folder`` and ``checkpoint`` do not belong together.
+    def __init__(
+        self, folder: AnyPath, checkpoint: AnyPath, guard: TopicGuard | None = None, note: Note = print
+    ) -> None:
+        """Prints where the query starts. ``guard`` is asked before each publication: of ``require_same_topics``.
+
+        Raises OutputError if ``folder`` and ``checkpoint`` do not belong together.
 
         A new checkpoint counts its batches from 0 again, and would mistake an older query's directories for its own.
         """
-        self.folder, self.checkpoint = folder, checkpoint
+        self.folder, self.checkpoint, self._guard = folder, checkpoint, guard
         self._bound = False
         query = query_id(checkpoint)
         writer = _writer(query_file(folder)) or _writer(folder / OLD_QUERY_FILE)
@@ -72,7 +77,12 @@ class PredictionSink:
         self.publish(batch_id, parquet.getvalue(), rows.num_rows)
 
     def publish(self, batch_id: int, parquet: bytes, rows: int) -> None:
-        """Makes ``parquet``, a file of so many rows, that of the micro-batch; idempotent. Without rows, nothing."""
+        """Makes ``parquet``, a file of so many rows, that of the micro-batch; idempotent. Without rows, nothing.
+
+        Raises BrokerError if other topics than the checkpoint's answer at Kafka's address: the rows may be theirs.
+        """
+        if self._guard:
+            self._guard.require()
         if not self._bound:
             self._bind()
         if rows:

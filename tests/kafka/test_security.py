@@ -1,9 +1,11 @@
 """A Kafka with TLS and SASL: settings let all three clients in, nobody else gets in, the password is never shown."""
 
+import re
 import subprocess
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 from cluster import HOST, Processes, new_cluster_id, start_broker
 from kafka import KafkaAdminClient
@@ -112,6 +114,35 @@ def test_all_clients_get_in_by_settings(secured, spark):
     read = spark.read.format("kafka").option("kafka.bootstrap.servers", address).option("subscribe", BROWSING_TOPIC)
     rows = read.options(**spark_security(settings)).load()
     assert [bytes(row.value) for row in rows.collect()] == [b'[{"ts": 1}]']
+
+
+def test_the_password_is_in_no_command_line_log_or_checkpoint(secured, spark, tmp_path, capfd):
+    settings = load_settings(**secured)
+    ensure_topics(client_options(settings))
+    source = spark.readStream.format("kafka").option("kafka.bootstrap.servers", secured["bootstrap_servers"])
+    rows = source.option("subscribe", BROWSING_TOPIC).options(**spark_security(settings)).load()
+    writer = rows.writeStream.format("noop").option("checkpointLocation", str(tmp_path / "checkpoint"))
+    query = writer.start()
+    query.processAllAvailable()
+    query.explain(extended=True)
+    query.stop()
+    lines = [" ".join(line) for line in map(command_line, psutil.process_iter())]
+    files = [spark_log(spark), *(path for path in tmp_path.rglob("*") if path.is_file())]
+    seen = [*lines, *capfd.readouterr(), *(path.read_text(errors="replace") for path in files)]
+    assert len(files) > 3 and "kafka.sasl.jaas.config" in "".join(seen)
+    assert [text for text in seen if re.search(r'quoted[\\"]+ secret', text)] == []
+
+
+def command_line(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has just ended
+        return []
+
+
+def spark_log(spark):
+    options = spark.sparkContext.getConf().get("spark.driver.extraJavaOptions")
+    return Path(re.search(r'-Dfraudstream\.log=([^"]+)', options)[1])
 
 
 def test_the_protocol_may_be_written_before_the_address(secured):

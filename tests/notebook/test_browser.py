@@ -9,9 +9,11 @@ import re
 import psutil
 import pytest
 from playwright.sync_api import sync_playwright
+from ports import HERE, listening
 
 from fraudstream.data.generate import generate
 from fraudstream.kafka import broker
+from fraudstream.kafka.broker import process
 from fraudstream.settings import PROJECT, load_settings
 from tools.browser import BROWSERS, TASK_1, TASK_2, TASK_3, TASKS, Person, Server, find_browser, until
 
@@ -208,6 +210,13 @@ def test_a_second_tab_shows_the_present_too(person):
     other = person.second_tab()
     shows_the_present(other)
     other.page.close()
+
+
+def test_everything_that_lab_has_opened_is_on_this_computer_only(server, own):
+    family = [*server.family(), process.find(own.broker_dir)]
+    opened = listening(each for each in family if lives(each))
+    assert len(opened) > 10  # JupyterLab, three kernels, Spark, Kafka
+    assert {ip for ip, _ in opened} <= HERE
 
 
 def test_ctrl_c_ends_jupyterlab_its_kernels_and_the_broker(server, own):

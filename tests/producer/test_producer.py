@@ -16,6 +16,7 @@ from fraudstream.kafka.client import recreate_topics
 from fraudstream.producer.replay import BrowsingCursor, TransactionCursor
 from fraudstream.producer.resume import resume
 from fraudstream.producer.sender import REQUEST_TIMEOUT_MS, SOCKET_OPTIONS, Sender
+from fraudstream.producer.ticker import Ticker
 from fraudstream.schemas import BROWSING_TOPIC, TRANSACTION_TOPIC
 
 # isort: split
@@ -200,6 +201,23 @@ def test_message_over_the_broker_s_limit_is_an_error_that_names_the_setting(conn
         match=r"^transactions, message 1: 2,000,011 bytes, which exceeds Kafka's size limit. .* message.max.bytes",
     ):
         connect(topics).send(TRANSACTION_TOPIC, [{"a": "x" * 2_000_000}], TS * 1000)
+
+
+def test_a_clock_that_steps_by_two_hours_and_back_stops_nothing_and_ts_never_goes_back(connect, topics):
+    """The record's time is ts: two hours ahead of the broker's clock after the second step."""
+    steps, notes = iter([0, 7200, 7200, -60, 0]), []
+    now = time.time()
+    moments = iter([now, *(now + number + step for number, step in enumerate(steps) for _ in range(2))])
+    ticker = Ticker(0.001, note=notes.append, now=lambda: next(moments))
+    sender = connect(topics)
+    for number in range(5):
+        ts = ticker.tick(int(next(moments)))
+        sender.send(BROWSING_TOPIC, [{"number": number, "ts": ts}], ts * 1000)
+    rows = [row for message in held(topics, BROWSING_TOPIC) for row in message]
+    assert [row["number"] for row in rows] == [0, 1, 2, 3, 4]
+    stamps = [row["ts"] for row in rows]
+    assert stamps == sorted(stamps) and stamps[-1] - int(now) >= 7200
+    assert sum("clock was set" in note for note in notes) >= 2
 
 
 def test_a_closed_sender_says_so(connect, topics):

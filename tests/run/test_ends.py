@@ -25,7 +25,7 @@ from fraudstream import cli
 from fraudstream.run import headless
 
 headless.NOTEBOOKS = {name: Path(sys.argv[1]) / f"{name}.ipynb" for name in headless.NOTEBOOKS}
-headless.ensure_data = headless.ensure_model = headless.csv_files.check_files = lambda *given: None
+headless.ensure_data = headless._check_files_and_model = lambda *given: None
 sys.argv = ["fraudstream", *sys.argv[2:]]
 cli.main()
 """

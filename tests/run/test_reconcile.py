@@ -36,8 +36,8 @@ def account(broker, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     settings = load_settings(output_dir=tmp_path / "output", data_dir=tmp_path, bootstrap_servers=broker)
 
-    def summary(browsing, transactions):
-        with sender(broker) as send:
+    def summary(browsing, transactions, sent_at=None):
+        with sender(broker, sent_at) as send:
             send(BROWSING_TOPIC, *browsing)
             send(TRANSACTION_TOPIC, *transactions)
         return reconcile(settings, {"bootstrap_servers": broker})
@@ -106,6 +106,17 @@ def test_what_was_sent_after_the_stream_had_stopped_is_unread(account):
     assert (summary.unread, summary.complete) == (2, False)
 
 
+@pytest.mark.parametrize("spoilt", [{"event_time": "noon"}, {"event_time": 12}, {"event_time": None}])
+def test_what_the_stream_has_not_read_yet_may_be_malformed(account, spoilt):
+    checkpoint = account.settings.checkpoints / "predictions"
+    for folder, text in [("commits", "v1"), ("offsets", 'v1\n{}\n{"transactions":{"0":0}}\n-')]:
+        (checkpoint / folder).mkdir(parents=True)
+        (checkpoint / folder / "0").write_text(text)
+    without = {name: value for name, value in browse(2).items() if name != "event_time"}
+    summary = account([[browse(1, **spoilt), without]], [[buy(1), buy(2), buy(3, created_at=3)]])
+    assert (summary.unread, summary.lost, summary.unmatched) == (3, 0, 0)
+
+
 def test_a_transaction_is_unmatched_without_an_event_that_could_count(account):
     later, bad = {"event_time": "2024-01-01 12:00:00.001"}, {"event_time": "noon"}
     events = [[browse(2, **later), browse(3, ts=T - 3601), browse(4, ts=T + 61), browse(5, **bad), {"ts": T}]]
@@ -120,6 +131,25 @@ def test_a_row_of_a_minute_ago_is_late_as_it_is_to_spark(account):
     everybody = [browse(number, ts=T) for number in (1, 2, 3, 4)]
     summary = account([everybody], [[buy(1, T + 61), buy(2)], [buy(3, T + 1), buy(4)]])
     assert (summary.late, summary.lost_transactions) == (2, ["t1", "t2"])
+
+
+def test_a_ts_ahead_of_its_record_makes_nothing_late_when_that_time_has_come(account):
+    """The record's own time counts: an hour later, the ts is in the past for every clock."""
+    quarantined(account.settings, (TRANSACTION_TOPIC, 0, 0))
+    summary = account([[browse(1)]], [[buy(9, T + 900)], [buy(1)]], T)
+    assert counts(summary) == (2, 0, 0, 0, 1, 1)
+
+
+def test_a_quarantined_row_makes_nothing_late(account):
+    quarantined(account.settings, (TRANSACTION_TOPIC, 0, 0))
+    summary = account([[browse(1)]], [[buy(9, T + 90, total_amount="much")], [buy(1)]])
+    assert counts(summary) == (2, 0, 0, 0, 1, 1)
+
+
+def test_a_quarantined_row_does_not_explain_the_loss_of_a_good_one_with_its_id(account):
+    quarantined(account.settings, (TRANSACTION_TOPIC, 0, 0))
+    summary = account([[browse(1)]], [[buy(1, total_amount="much"), buy(1)]])
+    assert (summary.quarantined_transactions, summary.lost_transactions) == (0, ["t1"])
 
 
 def test_a_ts_in_the_far_future_makes_nothing_late(account):

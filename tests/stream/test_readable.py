@@ -61,6 +61,7 @@ MESSAGES += [
     "1",
     '"[]"',
 ]
+MESSAGES += [f'[{GOOD}],[{{"session_id":"end of the message 5f1c"}}]] x', f'[{GOOD}],"end of the message 5f1c"] x']
 MESSAGES += ['[{"transaction_id": "a", "transaction_id": "b", "ts": 1}]', '[{"Transaction_id": "a", "TS": 1}]']
 DEPTHS = [1, 400, 900, 996, 997, 998, 999, 1000, 2000]
 

@@ -5,6 +5,7 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
+from shutil import copytree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ import pytest
 from fraudstream.errors import OutputError, command
 from fraudstream.stream.publish import unfinished, write_batch
 from fraudstream.stream.sink import PredictionSink, query_file
-from fraudstream.stream.store import batch_file, read_batch
+from fraudstream.stream.store import batch_file, batch_files, read_batch
 
 
 def rows(*ids):
@@ -91,6 +92,22 @@ def test_two_writers_of_one_batch_publish_it_once_and_each_knows_who_did(folder)
     winners = [read_batch(batch_file(folder, n), ["transaction_id"])[0].to_pylist() for n in range(RACES)]
     assert winners == [["first"] if by_first else ["second"] for by_first, _ in published]
     assert list(unfinished(folder).iterdir()) == []
+
+
+def test_a_damaged_file_is_named_with_the_remedy(folder):
+    write_batch(rows("t1"), folder, 0)
+    file = batch_file(folder, 0)
+    file.write_bytes(file.read_bytes()[:-4])
+    with pytest.raises(
+        OutputError, match=rf"^{file} is damaged \(.*Parquet magic bytes not found.*Restore it, or start over"
+    ):
+        read_batch(file)
+
+
+def test_a_copy_of_a_directory_under_another_name_is_no_batch(folder):
+    write_batch(rows("t1"), folder, 0)
+    copytree(batch_file(folder, 0).parent, folder / "batch_id=0 (copy)")
+    assert list(batch_files(folder)) == [batch_file(folder, 0)]
 
 
 def test_a_batch_is_one_file(spark, folder):

@@ -29,6 +29,9 @@ auto.create.topics.enable=false
 log.retention.ms=-1
 log.retention.bytes=4294967296
 
+# a record's time is its ts, which never goes back: a clock that was set back by over an hour must not stop Task 1
+log.message.timestamp.after.max.ms=9223372036854775807
+
 # one broker keeps one copy of everything
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1

@@ -1,8 +1,11 @@
 """Fits a random forest and gradient-boosted trees on the past, compares them on its last fifth, saves the better."""
 
+import signal
 import tempfile
+import threading
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark import SparkConf
@@ -15,7 +18,7 @@ from pyspark.sql import functions as F
 
 from fraudstream.data.check import require_files
 from fraudstream.data.frames import read_browsing, read_csv, read_labels, read_profiles
-from fraudstream.errors import DataError, Note, RuntimeMissingError
+from fraudstream.errors import DataError, Interrupted, Note, RuntimeMissingError
 from fraudstream.features import DEFAULTS, FeatureOptions, batch_features
 from fraudstream.model import FOLDER, SavedModel, pack
 from fraudstream.model.train.evaluate import Evaluation, evaluate, write_evaluation
@@ -63,14 +66,13 @@ def train(settings: Settings, model_zip: Path | None = None, note: Note = print,
 
     Writes metrics.json and the plots to the zip's folder. ``tolerate``: also with files in which more than one in a
     hundred values cannot be used. Raises DataError for missing or unusable files, OutputError when the zip's folder
-    cannot be written.
+    cannot be written; Interrupted after Ctrl-C, without a zip.
     """
     target = model_zip or settings.model
     for text in require_files(settings.data_dir, PAST_FILES, tolerate=tolerate):  # before Spark takes its time to start
         note(text)
     writable(target.parent)
-    spark = _session(settings)
-    try:
+    with _session(settings) as spark:
         examples = labelled_examples(spark, settings.data_dir, FeatureOptions.of(settings)).cache()
         past, recent = split_by_time(examples)
         _require_both_kinds(past, f"the first {TRAIN_SHARE:.0%} of the transactions")
@@ -95,8 +97,6 @@ def train(settings: Settings, model_zip: Path | None = None, note: Note = print,
         if scores[best].recall == 0:
             note(f"Warning: this model found none of the {scores[best].fn:,} frauds that it was judged on (recall 0).")
         return target
-    finally:
-        spark.stop()
 
 
 def save(model: PipelineModel, target: Path) -> None:
@@ -182,7 +182,23 @@ def pipeline(classifier: str, known: Collection[str] = (*CATEGORIES, *NUMBERS)) 
     )
 
 
-def _session(settings: Settings) -> SparkSession:
+@contextmanager
+def _session(settings: Settings) -> Iterator[SparkSession]:
+    """A session for the training. Ctrl-C raises Interrupted: nothing else is said, and Java ends with this process."""
+    spark, interrupted = _started(settings), False
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # pyspark's own calls Java in the middle of a call
+    try:
+        yield spark
+    except KeyboardInterrupt as error:
+        interrupted = True
+        raise Interrupted("Interrupted: the training has been stopped.") from error
+    finally:
+        if not interrupted:  # a call to Java after one that was broken off fails
+            spark.stop()
+
+
+def _started(settings: Settings) -> SparkSession:
     # never on a cluster: it takes a minute, and the nodes may not see the folder that the model is saved in
     here = settings if is_local(settings) else settings.model_copy(update={"spark_master": "local[4]"})
     conf = SparkConf().setMaster(here.spark_master).setAppName("fraudstream training")
