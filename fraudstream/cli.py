@@ -57,13 +57,16 @@ def train(
         ),
     ] = None,
     tolerate: Tolerate = False,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Choose the parameters by cross-validation first: some minutes more.")
+    ] = False,
 ) -> None:
     """Train a random forest and gradient-boosted trees on the past files, and save the better one."""
     settings = _settings(data_dir=data_dir, model=model_dir and model_dir / "my_ML_model.zip")
     _require_data_folder(settings)
     from fraudstream.model.train import train
 
-    train(settings, tolerate=tolerate or settings.tolerate)
+    train(settings, tolerate=tolerate or settings.tolerate, tuned=tune)
 
 
 @app.command()

@@ -16,13 +16,13 @@ SCALES = (0.01, 20.0)
 def generate(data_dir: Path, scale: float = 1.0, seed: int = 42, progress: bool = True) -> dict[str, int]:
     """Write all files into data_dir (created if missing) and return file name -> number of rows.
 
-    scale 1: 300,000 past and 100,000 new browsing rows. If exactly these files exist already, nothing is written.
+    scale 1: 900,000 past and 100,000 new browsing rows. If exactly these files exist already, nothing is written.
     Raises SettingsError for an impossible scale or seed, DataError if the folder contains a file that the generator
     did not write, OutputError if it cannot be written; no file is changed in any of these cases.
     """
     if not SCALES[0] <= scale <= SCALES[1]:
         low, high = SCALES
-        raise SettingsError(f"--scale {scale:g}: must be from {low:g} to {high:g} (1: 300,000 past browsing rows).")
+        raise SettingsError(f"--scale {scale:g}: must be from {low:g} to {high:g} (1: 900,000 past browsing rows).")
     if seed < 0:
         raise SettingsError(f"--seed {seed}: must be 0 or more.")
     try:

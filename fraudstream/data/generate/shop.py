@@ -15,7 +15,8 @@ from fraudstream.data.generate.profiles import FRAUDS
 from fraudstream.data.generate.purchases import purchases
 from fraudstream.schemas import FILES
 
-PAST_ROWS, NEW_ROWS = 300_000, 100_000
+# of the past, the last fifth judges the model: some 200 frauds
+PAST_ROWS, NEW_ROWS = 900_000, 100_000
 CUSTOMERS, PRODUCTS = 10_000, 5_000
 UNLABELLED_PERMILLE = 8  # honest transactions of the past without a row in fraud_transaction.csv
 
