@@ -60,13 +60,16 @@ def train(
     tune: Annotated[
         bool, typer.Option("--tune", help="Choose the parameters by cross-validation first: some minutes more.")
     ] = False,
+    cost_missed: Annotated[float, typer.Option(help="Rupiah that a missed fraud costs.", min=0)] = 1_000_000,
+    cost_alarm: Annotated[float, typer.Option(help="Rupiah that a false alarm costs.", min=0)] = 100_000,
 ) -> None:
     """Train a random forest and gradient-boosted trees on the past files, and save the better one."""
     settings = _settings(data_dir=data_dir, model=model_dir and model_dir / "my_ML_model.zip")
     _require_data_folder(settings)
+    from fraudstream.model.quality import Costs
     from fraudstream.model.train import train
 
-    train(settings, tolerate=tolerate or settings.tolerate, tuned=tune)
+    train(settings, tolerate=tolerate or settings.tolerate, tuned=tune, costs=Costs(cost_missed, cost_alarm))
 
 
 @app.command()

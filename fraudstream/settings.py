@@ -115,16 +115,6 @@ class Settings(BaseSettings):
         "",
         description="column aliases for your own model: their_name=our_name[,...]",
     )
-    cost_missed_fraud: float = Field(
-        1_000_000,
-        ge=0,
-        description="rupiah that a missed fraud costs, for the training's table of thresholds",
-    )
-    cost_false_alarm: float = Field(
-        100_000,
-        ge=0,
-        description="rupiah that a false alarm costs, for the training's table of thresholds",
-    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT",
         validation_alias="KAFKA_SECURITY_PROTOCOL",

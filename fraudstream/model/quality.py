@@ -23,10 +23,10 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Costs:
-    """Rupiah per missed fraud and per false alarm."""
+    """Rupiah per missed fraud (about the mean amount of a fraud) and per false alarm."""
 
-    missed_fraud: float
-    false_alarm: float
+    missed_fraud: float = 1_000_000
+    false_alarm: float = 100_000
 
 
 def areas(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
@@ -80,6 +80,9 @@ def interval(values: np.ndarray) -> Interval | None:
         return None
     low, high = np.percentile(defined, PERCENTILES)
     return float(low), float(high)
+
+
+DEFAULT_COSTS = Costs()
 
 
 @dataclass(frozen=True)

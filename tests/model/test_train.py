@@ -18,19 +18,6 @@ from shop import customer, event, fraud, transaction, write_csv
 from fraudstream.data.frames import read_csv
 from fraudstream.errors import DataError, ModelError
 from fraudstream.model import FOLDER, SavedModel, pack, sha256
-<<<<<<< HEAD
-from fraudstream.model.train.evaluate import PLOTS, evaluate, write_evaluation
-from fraudstream.model.train.fit import (
-    CATEGORIES,
-    NUMBERS,
-    columns_with_values,
-    labelled_examples,
-    pipeline,
-    save,
-    split_by_time,
-)
-from fraudstream.schemas import STREAM_COLUMNS
-=======
 from fraudstream.model.quality import THRESHOLDS, Costs
 from fraudstream.model.train.evaluate import evaluate
 from fraudstream.model.train.examples import columns_with_values, labelled_examples, split_by_time
@@ -39,8 +26,7 @@ from fraudstream.model.train.pipelines import CATEGORIES, CHOSEN, GRID, NUMBERS,
 from fraudstream.model.train.plots import PLOTS
 from fraudstream.model.train.report import write_evaluation
 from fraudstream.model.train.tune import best, tune
-from fraudstream.schemas import OFFERED
->>>>>>> 6fe6a28 (Training: tuned parameters without class weights, intervals, reliability, thresholds with their costs; a past of 900,000 browsing rows)
+from fraudstream.schemas import STREAM_COLUMNS
 from fraudstream.settings import PROJECT
 from fraudstream.storage.hadoop import hadoop_glob
 

@@ -15,7 +15,7 @@ from fraudstream.data.check import require_files
 from fraudstream.errors import Note, RuntimeMissingError
 from fraudstream.features import FeatureOptions
 from fraudstream.model import FOLDER, SavedModel, pack
-from fraudstream.model.quality import Costs
+from fraudstream.model.quality import DEFAULT_COSTS, Costs
 from fraudstream.model.train.evaluate import Evaluation, best_of, evaluate
 from fraudstream.model.train.examples import (
     TRAIN_SHARE,
@@ -46,13 +46,14 @@ def train(
     *,
     tolerate: bool = False,
     tuned: bool = False,
+    costs: Costs = DEFAULT_COSTS,
 ) -> Path:
     """Trains on ``settings.data_dir``; returns the path of the zip (default: ``settings.model``).
 
     Writes metrics.json and the plots to the zip's folder. ``tolerate``: also with files in which more than one in a
     hundred values cannot be used. ``tuned``: the parameters are chosen by ``tune`` on the training's part of the past,
-    instead of CHOSEN. Raises DataError for missing or unusable files, OutputError when the zip's folder cannot be
-    written.
+    instead of CHOSEN. ``costs``: for the table of thresholds. Raises DataError for missing or unusable files,
+    OutputError when the zip's folder cannot be written.
     """
     target = model_zip or settings.model
     for text in require_files(settings.data_dir, PAST_FILES, tolerate=tolerate):  # before Spark takes its time to start
@@ -69,7 +70,7 @@ def train(
         fitted, scores = _compare(past, recent, chosen, note)
         name = best_of(scores)
         save(fitted[name], target)
-        _write(scores, target, settings, recent, chosen, tuning, note)
+        _write(scores, target, recent, costs, chosen, tuning, note)
         return target
     finally:
         spark.stop()
@@ -96,15 +97,14 @@ def _compare(
 def _write(
     scores: Mapping[str, Evaluation],
     target: Path,
-    settings: Settings,
     recent: DataFrame,
+    costs: Costs,
     chosen: Mapping[str, Parameters],
     tuning: list[Candidate],
     note: Note,
 ) -> None:
     """Writes metrics and plots, and says which pipeline was saved and why."""
     first, last = recent.select(F.min(seconds()), F.max(seconds())).first()
-    costs = Costs(settings.cost_missed_fraud, settings.cost_false_alarm)
     name = best_of(scores)
     days = max(last - first, 1) / DAY_S
     metrics = write_evaluation(scores, name, target, days=days, costs=costs, chosen=chosen, tuning=tuning)
