@@ -90,6 +90,20 @@ def check(
 
 
 @app.command()
+def backtest(
+    model: Annotated[Path | None, typer.Option(help="Zip of another model (default: that of the run).")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Alerts are the transactions above this probability (default: 0.5).")
+    ] = None,
+) -> None:
+    """Score a run's transactions with another model or threshold, and list those that change. Writes nothing."""
+    settings = _settings()
+    from fraudstream.run.backtest import backtest
+
+    print(backtest(settings, model and model.expanduser().resolve(), threshold))
+
+
+@app.command()
 def run(
     batches: Annotated[int | None, typer.Option(help="Batches to send (default: FRAUDSTREAM_BATCHES or 120).")] = None,
     interval: Annotated[float | None, typer.Option(help="Seconds between two batches.")] = None,

@@ -113,12 +113,12 @@ def test_a_bad_model_never_replaces_a_good_one(fitted, tmp_path, monkeypatch):
 
 NO_SPARK = """
 from fraudstream.errors import RuntimeMissingError
-from fraudstream.model.train import fit
+from fraudstream.runtime import batch
 from fraudstream.settings import load_settings
 
-fit.engine_options = lambda settings, more: [("spark.driver.extraJavaOptions", "-Xss1nonsense")]
+batch.engine_options = lambda settings, more: [("spark.driver.extraJavaOptions", "-Xss1nonsense")]
 try:
-    fit._session(load_settings())
+    batch.batch_session(load_settings(), "training")
 except RuntimeMissingError as error:
     print(error)
 """

@@ -5,14 +5,12 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pyspark import SparkConf
-from pyspark.errors import PySparkRuntimeError
 from pyspark.ml import PipelineModel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from fraudstream.data.check import require_files
-from fraudstream.errors import Note, RuntimeMissingError
+from fraudstream.errors import Note
 from fraudstream.features import FeatureOptions
 from fraudstream.model import FOLDER, SavedModel, pack
 from fraudstream.model.quality import DEFAULT_COSTS, Costs
@@ -28,15 +26,13 @@ from fraudstream.model.train.examples import (
 from fraudstream.model.train.pipelines import CATEGORIES, CHOSEN, NUMBERS, Parameters, pipeline, shown
 from fraudstream.model.train.report import write_evaluation
 from fraudstream.model.train.tune import Candidate, best, tune
-from fraudstream.runtime.java import java_output_to
-from fraudstream.runtime.spark import engine_options, is_local
+from fraudstream.runtime.batch import batch_session
 from fraudstream.schemas import PAST_FILES, STREAM_COLUMNS
 from fraudstream.settings import Settings
 from fraudstream.storage.folders import writable
 from fraudstream.storage.hadoop import hadoop_glob, hadoop_path
 
 DAY_S = 24 * 3600
-TRAINING_OPTIONS = {"spark.sql.shuffle.partitions": "4", "spark.driver.memory": "4g"}
 
 
 def train(
@@ -59,7 +55,7 @@ def train(
     for text in require_files(settings.data_dir, PAST_FILES, tolerate=tolerate):  # before Spark takes its time to start
         note(text)
     writable(target.parent)
-    spark = _session(settings)
+    spark = batch_session(settings, "training")
     try:
         examples = labelled_examples(spark, settings.data_dir, FeatureOptions.of(settings)).cache()
         past, recent = split_by_time(examples)
@@ -140,16 +136,3 @@ def _load(zipped: Path, folder: Path) -> PipelineModel:
     with zipfile.ZipFile(zipped) as archive:
         archive.extractall(opened.fresh_folder(folder))
     return PipelineModel.load(hadoop_glob(folder / FOLDER))
-
-
-def _session(settings: Settings) -> SparkSession:
-    # never on a cluster: it takes a minute, and the nodes may not see the folder that the model is saved in
-    here = settings if is_local(settings) else settings.model_copy(update={"spark_master": "local[4]"})
-    conf = SparkConf().setMaster(here.spark_master).setAppName("fraudstream training")
-    conf.setAll(engine_options(here, TRAINING_OPTIONS))
-    log = here.logs / "training.log"
-    with java_output_to(log):
-        try:
-            return SparkSession.builder.config(conf=conf).getOrCreate()
-        except PySparkRuntimeError as error:
-            raise RuntimeMissingError(f"Spark does not start: the last lines of {log} say why.") from error
