@@ -39,12 +39,18 @@ def generate(
     data_dir: DataDir = None,
     scale: Annotated[float, typer.Option(help="Multiple of the default size, from 0.01 to 20.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Random seed: the same seed gives the same files, byte for byte.")] = 42,
+    drift: Annotated[
+        str,
+        typer.Option(
+            help="Feature that drifts in the stream: session_minutes, payment_method, promo_amount or shipment_fee."
+        ),
+    ] = "",
 ) -> None:
     """Generate the shop's data. Files that this command did not write are never overwritten."""
     settings = _settings(data_dir=data_dir)
     from fraudstream.data.generate import generate
 
-    generate(settings.data_dir, scale=scale, seed=seed)
+    generate(settings.data_dir, scale=scale, seed=seed, drift=drift)
 
 
 @app.command()

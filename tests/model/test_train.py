@@ -48,7 +48,7 @@ def fitted(spark, model_dir, tmp_path_factory):
 
 
 def test_metrics_name_the_saved_model_and_the_figures_of_both(metrics, model_dir):
-    assert set(metrics) == {"saved", "sha256", "held_out", "models", "thresholds", "tuning"}
+    assert set(metrics) == {"saved", "sha256", "held_out", "models", "thresholds", "features", "tuning"}
     assert metrics["sha256"] == sha256(model_dir / "my_ML_model.zip")
     assert set(metrics["models"]) == {"random_forest", "gradient_boosted_trees"}
     figures = ["name", "tp", "tn", "fp", "fn", "area_under_roc", "area_under_pr", "accuracy", "precision", "recall"]
@@ -76,6 +76,11 @@ def test_the_last_fifth_of_the_time_is_what_judges(metrics, spark, shop_dir):
     for model in metrics["models"].values():
         assert model["tp"] + model["fn"] == sum(row.transaction_id in frauds for row in recent) > 0
         assert model["tp"] + model["fn"] + model["fp"] + model["tn"] == len(recent)
+
+
+def test_the_ranges_of_each_feature_count_the_held_out_transactions(metrics):
+    assert set(metrics["features"]) == {*CATEGORIES, *NUMBERS}
+    assert {sum(ranges["counts"]) for ranges in metrics["features"].values()} == {metrics["held_out"]["transactions"]}
 
 
 def test_thresholds_are_those_of_the_saved_model_and_its_days(metrics, spark, shop_dir):

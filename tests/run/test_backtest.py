@@ -33,7 +33,9 @@ def stored_run(settings, spark, probabilities):
 def test_the_model_of_the_run_gives_the_stored_features_their_own_scores(a_run, spark, model_dir, shop_dir, tmp_path):
     expected = batch_predictions(spark, shop_dir, model_dir / "my_ML_model.zip", tmp_path / "twin")
     features = features_of_new(spark, shop_dir)
-    old = features.selectExpr(*(f"cast(0 as bigint) as {name}" if name == "l1_count" else name for name in features.columns))
+    old = features.selectExpr(
+        *(f"cast(0 as bigint) as {name}" if name == "l1_count" else name for name in features.columns)
+    )
     store(a_run, old.selectExpr("*", "cast(0 as double) as prediction"), 9)
     store(a_run, features.selectExpr("*", "cast(0 as double) as prediction"), 10)
     found = scores(spark, a_run, SavedModel.open(model_dir / "my_ML_model.zip"))
@@ -91,7 +93,7 @@ def test_what_cannot_be_compared_is_one_line(a_run, spark, tmp_path):
     assert str(no_run.value) == f"{a_run.predictions}: no predictions. Make them with: {command('run')}"
     stored_run(a_run, spark, [0.9])
     (tmp_path / "text.zip").write_text("no zip")
-    for name, said in (("missing.zip", "no such file"), ("text.zip", "not a zip")):
+    for name, said in (("missing.zip", "no such model"), ("text.zip", "not a zip file")):
         with pytest.raises(ModelError, match=rf"^{tmp_path / name}: .*{said}"):
             backtest(a_run, tmp_path / name)
 

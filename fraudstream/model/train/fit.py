@@ -13,6 +13,7 @@ from fraudstream.data.check import require_files
 from fraudstream.errors import Note
 from fraudstream.features import FeatureOptions
 from fraudstream.model import FOLDER, SavedModel, pack
+from fraudstream.model.drift import reference
 from fraudstream.model.quality import DEFAULT_COSTS, Costs
 from fraudstream.model.train.evaluate import Evaluation, best_of, evaluate
 from fraudstream.model.train.examples import (
@@ -103,7 +104,10 @@ def _write(
     first, last = recent.select(F.min(seconds()), F.max(seconds())).first()
     name = best_of(scores)
     days = max(last - first, 1) / DAY_S
-    metrics = write_evaluation(scores, name, target, days=days, costs=costs, chosen=chosen, tuning=tuning)
+    features = reference(recent.select(*CATEGORIES, *NUMBERS).toPandas(), CATEGORIES, NUMBERS)
+    metrics = write_evaluation(
+        scores, name, target, days=days, costs=costs, chosen=chosen, tuning=tuning, features=features
+    )
     why = "the larger area under the precision-recall curve"
     if scores[name].area_under_pr is None:
         why = "the two cannot be compared, because the held-out transactions are all of one class"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from fraudstream.model import sha256
 from fraudstream.model.quality import Costs, threshold_table
@@ -24,11 +25,13 @@ def write_evaluation(
     costs: Costs,
     chosen: Mapping[str, Parameters],
     tuning: Sequence[Candidate] = (),
+    features: Mapping[str, Mapping] = MappingProxyType({}),
 ) -> dict:
     """Writes EVALUATION_FILES next to the zip and returns the metrics.
 
     metrics.json holds the zip's SHA-256, so it names the model it is of. ``days``: of the shop's time that the held-out
     transactions cover. ``chosen``: the classifiers' parameters; ``tuning``: the grid that they were chosen from.
+    ``features``: the held-out transactions' ranges, from ``reference``, for the drift of the stream.
     """
     saved = scores[best]
     metrics = {
@@ -37,6 +40,7 @@ def write_evaluation(
         "held_out": {"transactions": len(saved.labels), "frauds": int(saved.labels.sum()), "days": round(days, 2)},
         "models": {name: {**score.figures(), "parameters": chosen[name]} for name, score in scores.items()},
         "thresholds": threshold_table(saved.labels, saved.probabilities, days, costs),
+        "features": dict(features),
         "tuning": [candidate.figures() for candidate in tuning],
     }
     model_zip.with_name(METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
