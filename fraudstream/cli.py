@@ -40,12 +40,18 @@ def generate(
     data_dir: DataDir = None,
     scale: Annotated[float, typer.Option(help="Multiple of the default size, from 0.01 to 20.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Random seed: the same seed gives the same files, byte for byte.")] = 42,
+    drift: Annotated[
+        str,
+        typer.Option(
+            help="Feature that drifts in the stream: session_minutes, payment_method, promo_amount or shipment_fee."
+        ),
+    ] = "",
 ) -> None:
     """Generate the shop's data. Files that this command did not write are never overwritten."""
     settings = _settings(data_dir=data_dir)
     from fraudstream.data.generate import generate
 
-    generate(settings.data_dir, scale=scale, seed=seed)
+    generate(settings.data_dir, scale=scale, seed=seed, drift=drift)
 
 
 @app.command()
@@ -58,13 +64,19 @@ def train(
         ),
     ] = None,
     tolerate: Tolerate = False,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Choose the parameters by cross-validation first: some minutes more.")
+    ] = False,
+    cost_missed: Annotated[float, typer.Option(help="Rupiah that a missed fraud costs.", min=0)] = 1_000_000,
+    cost_alarm: Annotated[float, typer.Option(help="Rupiah that a false alarm costs.", min=0)] = 100_000,
 ) -> None:
     """Train a random forest and gradient-boosted trees on the past files, and save the better one."""
     settings = _settings(data_dir=data_dir, model=model_dir and model_dir / "my_ML_model.zip")
     _require_data_folder(settings)
+    from fraudstream.model.quality import Costs
     from fraudstream.model.train import train
 
-    train(settings, tolerate=tolerate or settings.tolerate)
+    train(settings, tolerate=tolerate or settings.tolerate, tuned=tune, costs=Costs(cost_missed, cost_alarm))
 
 
 @app.command()
@@ -82,6 +94,20 @@ def check(
     # end at once: on an ordinary exit the CSV reader's threads abort about 1 in 24 times ("terminate called")
     sys.stdout.flush()
     os._exit(0 if fits else 1)
+
+
+@app.command()
+def backtest(
+    model: Annotated[Path | None, typer.Option(help="Zip of another model (default: that of the run).")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Alerts are the transactions above this probability (default: 0.5).")
+    ] = None,
+) -> None:
+    """Score a run's transactions with another model or threshold, and list those that change. Writes nothing."""
+    settings = _settings()
+    from fraudstream.run.backtest import backtest
+
+    print(backtest(settings, model and model.expanduser().resolve(), threshold))
 
 
 @app.command()

@@ -26,14 +26,11 @@ os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 LONG = ("notebooks_1_3", "soak", "browser", "stream", "cluster", "run", "own_model")
 
 TRAIN_SMALL = """
-from fraudstream.settings import load_settings
 from fraudstream.model.train import fit
+from fraudstream.settings import load_settings
 
-forest, trees = fit.CLASSIFIERS.values()
-fit.CLASSIFIERS = {
-    "random_forest": lambda: forest().setParams(numTrees=1, maxDepth=1),
-    "gradient_boosted_trees": lambda: trees().setParams(maxIter=4, maxDepth=3),
-}
+fit.CHOSEN["random_forest"].update(numTrees=1, maxDepth=1)
+fit.CHOSEN["gradient_boosted_trees"].update(maxIter=4, maxDepth=3, weighted=True)
 fit.train(load_settings())
 """
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from fraudstream.data.generate import generate
-from fraudstream.model.train.evaluate import METRICS, sha256
+from fraudstream.model import sha256
+from fraudstream.model.saved import METRICS
 from fraudstream.settings import PROJECT
 from tools.clean import clean_output, generated_data, trained_model
 from tools.lock import LOCKS

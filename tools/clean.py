@@ -8,7 +8,9 @@ from pathlib import Path
 
 from fraudstream.data.generate import manifest
 from fraudstream.kafka import broker
-from fraudstream.model.train.evaluate import EVALUATION_FILES, METRICS, sha256
+from fraudstream.model import sha256
+from fraudstream.model.saved import METRICS
+from fraudstream.model.train.report import EVALUATION_FILES
 from fraudstream.run.headless import NOTEBOOKS
 from fraudstream.settings import PROJECT, load_settings
 

@@ -17,6 +17,15 @@ VERSION_DIGITS = 12
 METRICS = "metrics.json"
 
 
+def metrics_of(path: Path) -> dict[str, Any] | None:
+    """The metrics.json that the training wrote for the zip ``path``; None without one, or if it is of another zip."""
+    file = path.with_name(METRICS)
+    if not (file.is_file() and path.is_file()):
+        return None
+    metrics = json.loads(file.read_text(encoding="utf-8"))
+    return metrics if metrics.get("sha256") == sha256(path) else None
+
+
 @dataclass(frozen=True)
 class SavedModel:
     """A vetted zip. Nothing was unpacked and no class imported to make it.
@@ -47,11 +56,8 @@ class SavedModel:
 
         tp, fp, fn, tn (counts), precision, recall, area_under_pr and others.
         """
-        file = self.path.with_name(METRICS)
-        if not file.is_file():
-            return None
-        metrics = json.loads(file.read_text(encoding="utf-8"))
-        return metrics["models"][metrics["saved"]] if metrics.get("sha256") == self.sha256 else None
+        metrics = metrics_of(self.path)
+        return metrics and metrics["models"][metrics["saved"]]
 
     @property
     def recall(self) -> float | None:

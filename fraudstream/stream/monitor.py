@@ -12,11 +12,13 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from fraudstream.model.explain.reasons import Reason
 from fraudstream.model.explain.words import in_words
+from fraudstream.model.saved import metrics_of
 from fraudstream.schemas import BROWSING_TOPIC, PREDICTIONS
 from fraudstream.settings import MELBOURNE, Settings
 from fraudstream.storage.hadoop import AnyPath
 from fraudstream.stream.checkpoint import committed_offsets
 from fraudstream.stream.explanations import EXPLANATION_COLUMNS, stored_alerts
+from fraudstream.stream.feature_drift import FeatureDrift
 from fraudstream.stream.lag import TopicEnds, consumer_lag
 from fraudstream.stream.progress import COLUMNS, QueryProgress
 from fraudstream.stream.store import batch_file, batch_files, batch_number, read_batch
@@ -71,6 +73,9 @@ class StreamMonitor:
         self._predicted = _Predicted()
         self._rejected: dict[int, int] = {}  # batch -> rows
         self._last_read_batch: int | None = None
+        metrics = metrics_of(settings.model) or {}
+        self._drift = FeatureDrift(metrics.get("features"))
+        self._drift_columns = [name for name in self._drift.columns if name not in STORED]
         self.started_at = clock()
 
     def watch(self, query: StreamingQuery) -> None:
@@ -158,6 +163,7 @@ class StreamMonitor:
             "latency, median of 60 micro-batches": p50,
             "latency, 95 % of 60 micro-batches": p95,
             "model": self._predicted.model,
+            **({"drift": drift} if (drift := self._drift.text(self._clock())) else {}),
         }
 
     def _headline(self) -> str:
@@ -176,7 +182,8 @@ class StreamMonitor:
         seen = self._predicted
         new = {batch_number(file): file for file in self._new_files()}
         for _, file in sorted(new.items()):
-            table = read_batch(file, STORED, added=EXPLANATION_COLUMNS)
+            table = read_batch(file, STORED, added=(*EXPLANATION_COLUMNS, *self._drift_columns))
+            self._drift.add(table)
             rows = zip(table.to_pylist(), stored_alerts(table), strict=True)
             for row, alert in sorted(rows, key=lambda each: each[0]["ts"]):
                 key = row["transaction_id"]

@@ -11,7 +11,7 @@ from fraudstream.errors import DataError, SettingsError
 from fraudstream.schemas import FILES
 
 # sha256 of the hashes of all files at scale 0.02, seed 42
-GOLDEN = "5a455e734811d6e4d935d431bd07fafc3b995d46887748d9710d07297c1ab3d2"
+GOLDEN = "44afd4f8da9895cf2b81b2841164ebd742e3b26971d8197c18f9448fb66b4e70"
 
 
 def hashes(data_dir: Path) -> dict[str, str]:
@@ -19,7 +19,7 @@ def hashes(data_dir: Path) -> dict[str, str]:
 
 
 def test_same_seed_gives_same_bytes_on_every_machine(tmp_path):
-    assert generate(tmp_path / "a", 0.02, 42, progress=False)["browsing_behaviour.csv"] == 6_000
+    assert generate(tmp_path / "a", 0.02, 42, progress=False)["browsing_behaviour.csv"] == 18_000
     generate(tmp_path / "b", 0.02, 42, progress=False)
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
     together = hashlib.sha256(repr(hashes(tmp_path / "a")).encode()).hexdigest()
@@ -102,7 +102,7 @@ def test_run_killed_between_two_renames_is_made_good_by_the_next(tmp_path, monke
 def test_impossible_scale_is_refused(tmp_path, scale):
     with pytest.raises(SettingsError) as error:
         generate(tmp_path / "data", scale, progress=False)
-    assert str(error.value) == f"--scale {scale:g}: must be from 0.01 to 20 (1: 300,000 past browsing rows)."
+    assert str(error.value) == f"--scale {scale:g}: must be from 0.01 to 20 (1: 900,000 past browsing rows)."
     assert not (tmp_path / "data").exists()
 
 
@@ -111,4 +111,4 @@ def test_files_have_the_columns_and_sizes_of_the_assignment(tmp_path):
     for name, columns in FILES.items():
         assert check_header(tmp_path / name, columns) == list(columns)
         assert b"\r" not in (tmp_path / name).read_bytes()
-    assert (rows["browsing_behaviour.csv"], rows["new_browsing_behaviour.csv"]) == (6_000, 2_000)
+    assert (rows["browsing_behaviour.csv"], rows["new_browsing_behaviour.csv"]) == (18_000, 2_000)

@@ -18,16 +18,14 @@ from shop import customer, event, fraud, transaction, write_csv
 from fraudstream.data.frames import read_csv
 from fraudstream.errors import DataError, ModelError
 from fraudstream.model import FOLDER, SavedModel, pack, sha256
-from fraudstream.model.train.evaluate import PLOTS, evaluate, write_evaluation
-from fraudstream.model.train.fit import (
-    CATEGORIES,
-    NUMBERS,
-    columns_with_values,
-    labelled_examples,
-    pipeline,
-    save,
-    split_by_time,
-)
+from fraudstream.model.quality import THRESHOLDS, Costs
+from fraudstream.model.train.evaluate import evaluate
+from fraudstream.model.train.examples import columns_with_values, labelled_examples, split_by_time
+from fraudstream.model.train.fit import save
+from fraudstream.model.train.pipelines import CATEGORIES, CHOSEN, GRID, NUMBERS, pipeline
+from fraudstream.model.train.plots import PLOTS
+from fraudstream.model.train.report import write_evaluation
+from fraudstream.model.train.tune import best, tune
 from fraudstream.schemas import STREAM_COLUMNS
 from fraudstream.settings import PROJECT
 from fraudstream.storage.hadoop import hadoop_glob
@@ -50,12 +48,14 @@ def fitted(spark, model_dir, tmp_path_factory):
 
 
 def test_metrics_name_the_saved_model_and_the_figures_of_both(metrics, model_dir):
-    assert set(metrics) == {"saved", "sha256", "models"}
+    assert set(metrics) == {"saved", "sha256", "held_out", "models", "thresholds", "features", "tuning"}
     assert metrics["sha256"] == sha256(model_dir / "my_ML_model.zip")
     assert set(metrics["models"]) == {"random_forest", "gradient_boosted_trees"}
     figures = ["name", "tp", "tn", "fp", "fn", "area_under_roc", "area_under_pr", "accuracy", "precision", "recall"]
     for model in metrics["models"].values():
-        assert list(model) == [*figures, "importance"]
+        assert list(model) == [*figures, "intervals", "reliability", "importance", "parameters"]
+        assert set(model["intervals"]) == {"area_under_roc", "area_under_pr", "precision", "recall"}
+        assert sum(row["transactions"] for row in model["reliability"]) == metrics["held_out"]["transactions"]
         assert set(model["importance"]) <= {*CATEGORIES, *NUMBERS}
         assert sum(model["importance"].values()) == pytest.approx(1)
 
@@ -76,6 +76,23 @@ def test_the_last_fifth_of_the_time_is_what_judges(metrics, spark, shop_dir):
     for model in metrics["models"].values():
         assert model["tp"] + model["fn"] == sum(row.transaction_id in frauds for row in recent) > 0
         assert model["tp"] + model["fn"] + model["fp"] + model["tn"] == len(recent)
+
+
+def test_the_ranges_of_each_feature_count_the_held_out_transactions(metrics):
+    assert set(metrics["features"]) == {*CATEGORIES, *NUMBERS}
+    assert {sum(ranges["counts"]) for ranges in metrics["features"].values()} == {metrics["held_out"]["transactions"]}
+
+
+def test_thresholds_are_those_of_the_saved_model_and_its_days(metrics, spark, shop_dir):
+    saved, table = metrics["models"][metrics["saved"]], metrics["thresholds"]
+    assert [row["threshold"] for row in table["table"]] == list(THRESHOLDS)
+    (half,) = (row for row in table["table"] if row["threshold"] == table["default"] == 0.5)
+    assert (half["alerts"], half["recall"]) == (saved["tp"] + saved["fp"], saved["recall"])
+    assert half["cost"] == saved["fn"] * table["costs"]["missed_fraud"] + saved["fp"] * table["costs"]["false_alarm"]
+    assert half["alerts_per_day"] == pytest.approx(half["alerts"] / metrics["held_out"]["days"], abs=0.01)
+    assert min(table["table"], key=lambda row: row["cost"])["cost"] == next(
+        row["cost"] for row in table["table"] if row["threshold"] == table["cheapest"]
+    )
 
 
 def test_the_model_is_saved_in_a_temporary_folder_of_any_name(fitted, tmp_path, monkeypatch):
@@ -101,12 +118,13 @@ def test_a_bad_model_never_replaces_a_good_one(fitted, tmp_path, monkeypatch):
 
 NO_SPARK = """
 from fraudstream.errors import RuntimeMissingError
-from fraudstream.model.train import fit
+from fraudstream.runtime import batch
 from fraudstream.settings import load_settings
 
-fit.engine_options = lambda settings, more: [("spark.driver.extraJavaOptions", "-Xss1nonsense")]
+batch.engine_options = lambda settings, more: [("spark.driver.extraJavaOptions", "-Xss1nonsense")]
 try:
-    fit._session(load_settings())
+    with batch.batch_session(load_settings(), "training"):
+        print("started")
 except RuntimeMissingError as error:
     print(error)
 """
@@ -188,10 +206,45 @@ def test_a_last_fifth_without_fraud_judges_without_curves(fitted, spark, tmp_pat
     assert str(scores).startswith("random forest: areas under PR and ROC unknown, precision ")
     (tmp_path / "my_ML_model.zip").touch()
     both = dict.fromkeys(("random_forest", "gradient_boosted_trees"), scores)
-    write_evaluation(both, "random_forest", tmp_path / "my_ML_model.zip")
+    write_evaluation(
+        both, "random_forest", tmp_path / "my_ML_model.zip", days=1, costs=Costs(100, 10), chosen=CHOSEN, tuning=[]
+    )
     figures = json.loads((tmp_path / "metrics.json").read_text())["models"]["random_forest"]
     assert (figures["area_under_roc"], figures["area_under_pr"]) == (None, None)
     assert (tmp_path / "roc.png").read_bytes()[:6] == PNG
+
+
+SMALL_GRID = {
+    "random_forest": [
+        {"numTrees": 1, "maxDepth": 1, "weighted": False},
+        {"numTrees": 5, "maxDepth": 6, "weighted": True},
+    ],
+    "gradient_boosted_trees": [{"maxIter": 2, "maxDepth": 3, "stepSize": 0.3, "weighted": False}],
+}
+
+
+def test_tuning_predicts_each_fold_from_the_time_before_it(spark, shop_dir, monkeypatch):
+    past, _ = split_by_time(labelled_examples(spark, shop_dir).cache())
+    splits = []
+    monkeypatch.setattr(
+        "fraudstream.model.train.tune.split_by_time",
+        lambda rows, share: splits.append(split_by_time(rows, share)) or splits[-1],
+    )
+    notes = []
+    candidates = tune(past, notes.append, SMALL_GRID)
+    for before, after in splits:
+        latest = before.agg(F.max("created_at")).first()[0]
+        earliest = after.agg(F.min("created_at")).first()[0]
+        assert latest < earliest
+    assert [(each.name, each.chosen, len(each.areas)) for each in candidates] == [
+        (name, chosen, 3) for name, choices in SMALL_GRID.items() for chosen in choices
+    ]
+    assert best(candidates)["random_forest"] == SMALL_GRID["random_forest"][1]
+    assert notes[1].startswith("random forest, 5 trees of depth 6, class weights: area under PR ")
+
+
+def test_the_chosen_parameters_are_in_the_grid():
+    assert all(CHOSEN[name] in GRID[name] for name in GRID)
 
 
 def test_both_pipelines_differ_in_the_classifier_only():

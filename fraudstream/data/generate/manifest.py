@@ -11,12 +11,12 @@ from fraudstream.schemas import FILES
 
 NAME = ".generated.json"
 BLOCK_BYTES = 1 << 20
-EDITION = 1  # increased whenever the same scale and seed give different bytes
+EDITION = 2  # increased whenever the same scale and seed give different bytes
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The files written (name -> sha256 and number of rows), and the scale and seed they were made from.
+    """The files written (name -> sha256 and number of rows), and what they were made from: scale, seed and drift.
 
     replaced: hashes of the previous files while they are being replaced (a killed run leaves a mixture).
     """
@@ -27,9 +27,10 @@ class Manifest:
     files: dict[str, str] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)
+    drift: str = ""
 
-    def same_origin(self, scale: float, seed: int) -> bool:
-        return (self.scale, self.seed, self.edition) == (scale, seed, EDITION)
+    def same_origin(self, scale: float, seed: int, drift: str) -> bool:
+        return (self.scale, self.seed, self.drift, self.edition) == (scale, seed, drift, EDITION)
 
     def save(self, data_dir: Path) -> None:
         """Write the manifest into the files' folder, atomically."""

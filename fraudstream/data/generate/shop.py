@@ -11,11 +11,13 @@ from fraudstream.data.generate.carts import transactions
 from fraudstream.data.generate.catalogue import categories, products
 from fraudstream.data.generate.clock import MEAN_GAP_MS, NEW_START_MS, Period, as_text
 from fraudstream.data.generate.customers import customers
+from fraudstream.data.generate.drift import with_drift, with_shorter_sessions
 from fraudstream.data.generate.profiles import FRAUDS
 from fraudstream.data.generate.purchases import purchases
 from fraudstream.schemas import FILES
 
-PAST_ROWS, NEW_ROWS = 300_000, 100_000
+# of the past, the last fifth judges the model: some 200 frauds
+PAST_ROWS, NEW_ROWS = 900_000, 100_000
 CUSTOMERS, PRODUCTS = 10_000, 5_000
 UNLABELLED_PERMILLE = 8  # honest transactions of the past without a row in fraud_transaction.csv
 
@@ -28,16 +30,19 @@ class Shop:
     kinds: dict[str, str] = field(repr=False)
 
 
-def build(scale: float, seed: int) -> Shop:
-    """The shop of a scale and a seed. Customers grow with the scale, products with its square root."""
+def build(scale: float, seed: int, drift: str = "") -> Shop:
+    """The shop of a scale and a seed. Customers grow with the scale, products with its square root.
+
+    ``drift``: one of DRIFTS, the feature that drifts in the new period, or empty.
+    """
     past_rows, new_rows = round(PAST_ROWS * scale), round(NEW_ROWS * scale)
     past = Period(NEW_START_MS - past_rows * MEAN_GAP_MS, past_rows)
     new = Period(NEW_START_MS, new_rows)
     category = categories()
     people = customers(draw.generator(seed, 1), seed, max(400, round(CUSTOMERS * scale)), past.start_ms)
     goods = products(draw.generator(seed, 2), category, max(2 * len(category), round(PRODUCTS * scale**0.5)))
-    past_part = _period(draw.generator(seed, 3), past, people, goods, stream=False)
-    new_part = _period(draw.generator(seed, 4), new, people, goods, stream=True)
+    past_part = _period(draw.generator(seed, 3), past, people, goods)
+    new_part = _period(draw.generator(seed, 4), new, people, goods, drift)
     tables = {
         "category.csv": category,
         "customer.csv": people,
@@ -64,9 +69,11 @@ class _Part:
 
 
 def _period(
-    rng: np.random.Generator, period: Period, people: pd.DataFrame, goods: pd.DataFrame, *, stream: bool
+    rng: np.random.Generator, period: Period, people: pd.DataFrame, goods: pd.DataFrame, drift: str | None = None
 ) -> _Part:
-    bought = purchases(rng, period, people, stream=stream)
+    """Browsing rows and transactions of a period; ``drift``: None for the past, text for the new period."""
+    stream = drift is not None
+    bought = with_shorter_sessions(purchases(rng, period, people, stream=stream), drift or "")
     events = browsing(rng, period, bought)
     session_ids = draw.uuids(rng, int(events["session"].max()) + 1)
     ended = checkouts(events)
@@ -76,6 +83,8 @@ def _period(
         session_id=session_ids[: len(bought)],
         kind=bought["kind"],
     )
+    if drift:
+        sold = with_drift(rng, sold, drift)  # the last draw of the period, so that nothing else changes
     events = events.assign(
         session_id=session_ids[events["session"]],
         event_time=as_text(events["browsed_at"].to_numpy()),

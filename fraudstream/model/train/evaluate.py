@@ -1,28 +1,15 @@
-"""Compares fitted pipelines on held-out transactions: figures as JSON, curves as PNG."""
+"""Compares fitted pipelines on held-out transactions."""
 
-import json
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
-from matplotlib.figure import Figure
 from pyspark.ml import PipelineModel
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame
-from sklearn.metrics import (
-    ConfusionMatrixDisplay,
-    PrecisionRecallDisplay,
-    RocCurveDisplay,
-    average_precision_score,
-    confusion_matrix,
-    roc_auc_score,
-)
+from sklearn.metrics import confusion_matrix
 
-from fraudstream.model import sha256
-from fraudstream.model.saved import METRICS
-
-PLOTS = ("roc.png", "precision_recall.png", "confusion_matrices.png", "feature_importance.png")
-EVALUATION_FILES = (METRICS, *PLOTS)
+from fraudstream.model.quality import Interval, areas, intervals, reliability
 
 
 @dataclass(frozen=True)
@@ -30,6 +17,7 @@ class Evaluation:
     """Figures of one pipeline on the held-out transactions; fraud is the positive class.
 
     The areas are None if the held-out transactions are all honest or all frauds: then there is no curve.
+    ``intervals``: 95 % bootstrap interval of each figure that has one.
     """
 
     name: str
@@ -42,46 +30,62 @@ class Evaluation:
     accuracy: float
     precision: float
     recall: float
+    intervals: dict[str, Interval | None]
+    reliability: list[dict]
     importance: dict[str, float]
     labels: np.ndarray = field(repr=False)
     probabilities: np.ndarray = field(repr=False)
 
     def __str__(self) -> str:
-        areas = "areas under PR and ROC unknown, "
+        known = "areas under PR and ROC unknown"
         if self.area_under_pr is not None:
-            areas = f"area under PR {self.area_under_pr:.3f}, under ROC {self.area_under_roc:.3f}, "
+            known = f"area under PR {self._shown('area_under_pr')}, under ROC {self._shown('area_under_roc')}"
         return (
-            f"{self.name.replace('_', ' ')}: {areas}"
-            f"precision {self.precision:.3f}, recall {self.recall:.3f} "
+            f"{self.name.replace('_', ' ')}: {known}, "
+            f"precision {self._shown('precision')}, recall {self._shown('recall')} "
             f"(TP {self.tp}, FP {self.fp}, FN {self.fn}, TN {self.tn})"
         )
 
+    def _shown(self, name: str) -> str:
+        """The figure ``name`` with its interval, if it has one."""
+        found = self.intervals.get(name)
+        return f"{getattr(self, name):.3f}" + (f" ({found[0]:.3f} to {found[1]:.3f})" if found else "")
+
     def figures(self) -> dict:
         """The figures of this pipeline in metrics.json."""
-        return {name: value for name, value in asdict(self).items() if name not in ("labels", "probabilities")}
+        return {name: value for name, value in vars(self).items() if name not in ("labels", "probabilities")}
 
 
 def evaluate(name: str, fitted: PipelineModel, held_out: DataFrame) -> Evaluation:
     """Evaluates ``fitted`` on ``held_out`` (features and label)."""
     scored = fitted.transform(held_out)
     rows = scored.select("label", "prediction", vector_to_array("probability")[1].alias("probability")).toPandas()
+    labels, probabilities = rows.label.to_numpy(), rows.probability.to_numpy()
     both = rows.label.nunique() == 2
     tn, fp, fn, tp = (int(n) for n in confusion_matrix(rows.label, rows.prediction, labels=[0, 1]).ravel())
+    under_pr, under_roc = (float(area[0]) if both else None for area in areas(labels, probabilities))
     return Evaluation(
         name=name,
         tp=tp,
         tn=tn,
         fp=fp,
         fn=fn,
-        area_under_roc=float(roc_auc_score(rows.label, rows.probability)) if both else None,
-        area_under_pr=float(average_precision_score(rows.label, rows.probability)) if both else None,
+        area_under_roc=under_roc,
+        area_under_pr=under_pr,
         accuracy=(tp + tn) / len(rows),
         precision=tp / (tp + fp) if tp + fp else 0.0,
         recall=tp / (tp + fn) if tp + fn else 0.0,
+        intervals=intervals(labels, probabilities),
+        reliability=reliability(labels, probabilities),
         importance=_importance(fitted, scored),
-        labels=rows.label.to_numpy(),
-        probabilities=rows.probability.to_numpy(),
+        labels=labels,
+        probabilities=probabilities,
     )
+
+
+def best_of(scores: Mapping[str, Evaluation]) -> str:
+    """The name with the larger area under the precision-recall curve; the first where there is no curve."""
+    return max(scores, key=lambda name: scores[name].area_under_pr or 0)
 
 
 def _importance(fitted: PipelineModel, scored: DataFrame) -> dict[str, float]:
@@ -93,40 +97,3 @@ def _importance(fitted: PipelineModel, scored: DataFrame) -> dict[str, float]:
         feature = names[index].split("_vector_")[0].removesuffix("_filled")
         importance[feature] = importance.get(feature, 0.0) + float(share)
     return dict(sorted(importance.items(), key=lambda item: -item[1]))
-
-
-def write_evaluation(scores: dict[str, Evaluation], best: str, model_zip: Path) -> None:
-    """Writes EVALUATION_FILES next to the zip; metrics.json holds the zip's SHA-256, so it names the model it is of."""
-    folder = model_zip.parent
-    figures = {name: score.figures() for name, score in scores.items()}
-    metrics = {"saved": best, "sha256": sha256(model_zip), "models": figures}
-    (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
-    for file, display in (("roc", RocCurveDisplay), ("precision_recall", PrecisionRecallDisplay)):
-        figure = Figure(figsize=(6, 5), layout="constrained")
-        axes = figure.subplots()
-        for score in scores.values():
-            if score.area_under_pr is None:
-                axes.set_title("No curve: the held-out transactions are all of one class")
-            else:
-                display.from_predictions(score.labels, score.probabilities, name=score.name.replace("_", " "), ax=axes)
-        figure.savefig(folder / f"{file}.png", dpi=120)
-    _plot_confusion(scores).savefig(folder / "confusion_matrices.png", dpi=120)
-    _plot_importance(scores).savefig(folder / "feature_importance.png", dpi=120)
-
-
-def _plot_confusion(scores: dict[str, Evaluation]) -> Figure:
-    figure = Figure(figsize=(5 * len(scores), 4.2), layout="constrained")
-    for axes, score in zip(figure.subplots(1, len(scores)), scores.values(), strict=True):
-        counts = np.array([[score.tn, score.fp], [score.fn, score.tp]])
-        ConfusionMatrixDisplay(counts, display_labels=["honest", "fraud"]).plot(ax=axes, colorbar=False, cmap="Blues")
-        axes.set_title(score.name.replace("_", " "))
-    return figure
-
-
-def _plot_importance(scores: dict[str, Evaluation]) -> Figure:
-    figure = Figure(figsize=(6 * len(scores), 5), layout="constrained")
-    for axes, score in zip(figure.subplots(1, len(scores)), scores.values(), strict=True):
-        names, shares = list(score.importance), list(score.importance.values())
-        axes.barh(names[::-1], shares[::-1])
-        axes.set_title(f"Feature importance, {score.name.replace('_', ' ')}")
-    return figure
