@@ -57,6 +57,10 @@ class Follower:
         self._stop.set()
         return not self._thread.is_alive() and not self.waiting
 
+    def stop(self) -> None:
+        """Ends the thread after this call of ``work``, without another one."""
+        self._stop.set()
+
     def _run(self) -> None:
         retry_s = RETRY_S
         while not self._stop.is_set():

@@ -37,9 +37,15 @@ class LabelFeed:
     One message per message of transactions, a JSON list of transaction_id, is_fraud (bool) and label_available_at (Unix
     seconds); its key is the partition and offset of the transactions, so a restart knows which labels are published.
     Without new_fraud_transaction.csv there are none. A Kafka that is away, or refuses the topic, stops nothing else.
+    One per kernel: another one stops the one before, which publishes nothing early then.
     """
 
+    _current: "LabelFeed | None" = None
+
     def __init__(self, settings: Settings, note: Note = print, clock: Callable[[], float] = time.time) -> None:
+        if LabelFeed._current is not None:  # the cell that makes it was run again
+            LabelFeed._current.stop()
+        LabelFeed._current = self
         self._settings, self._clock, self._note = settings, clock, note
         self._frauds = truth(settings.data_dir)
         self._transactions = NewMessages(settings, TRANSACTION_TOPIC)
@@ -66,6 +72,10 @@ class LabelFeed:
             self._note(f"{self.labels:,} labels published to {LABEL_TOPIC}.")
         else:
             self._note("Labels that are not published yet are published when this notebook runs again.")
+
+    def stop(self) -> None:
+        """Ends the thread; labels that are not due yet are published by the next one."""
+        self._follower.stop()
 
     def _publish_due(self) -> None:
         if self._producer is None:

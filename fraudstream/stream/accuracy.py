@@ -97,7 +97,7 @@ class Accuracy:
         return cls(len(fraud), frauds, alerts, found, proportion(found, alerts), proportion(found, frauds), area)
 
     @classmethod
-    def trained(cls, tp: int, fp: int, fn: int, tn: int, area_under_pr: float) -> "Accuracy":
+    def trained(cls, tp: int, fp: int, fn: int, tn: int, area_under_pr: float | None) -> "Accuracy":
         """The training's figures on its held-out transactions, from their counts."""
         area = area_figure(area_under_pr, tp + fn)
         precision, recall = proportion(tp, tp + fp), proportion(tp, tp + fn)

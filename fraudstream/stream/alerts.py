@@ -13,7 +13,7 @@ from typing import Any
 from kafka import KafkaProducer
 
 from fraudstream.errors import BrokerError, Note
-from fraudstream.kafka.client import client_options, ensure_topics, other_cluster, topic_id
+from fraudstream.kafka.client import client_options, ensure_topics, topic_id
 from fraudstream.kafka.follower import ACKNOWLEDGED_S, BACKGROUND_PRODUCER, FINISH_S, Follower
 from fraudstream.model.explain.reasons import Reason
 from fraudstream.model.explain.words import in_words
@@ -110,8 +110,8 @@ class AlertPublisher:
         sent = [self._producer.send(ALERT_TOPIC, key=key.encode(), value=value) for key, value in values.items()]
         for each in sent:
             each.get(timeout=ACKNOWLEDGED_S)
-        if another := other_cluster(self._client):
-            raise BrokerError(another)
+        if topic_id(self._client, ALERT_TOPIC) != self._topic:  # raises BrokerError for another cluster, too
+            raise BrokerError(f"topic {ALERT_TOPIC} was created anew")
         self.published += len(messages)
         _count(messages, self._alerted)
         self._save(batch_number(file))

@@ -73,6 +73,20 @@ def test_a_restart_publishes_no_label_again(broker, settings, send, notes):
     assert notes == [f"3 labels published to {LABEL_TOPIC}."]
 
 
+def test_the_cell_run_again_publishes_nothing_early_and_nothing_twice(broker, settings, send):
+    now = SimpleNamespace(time=T + 29)
+    first = LabelFeed(settings, note=[].append, clock=lambda: now.time)
+    send(bought(T, "t1"))
+    assert wait_for(lambda: first.waiting == 1, 20, print)
+    second = LabelFeed(settings, note=[].append, clock=lambda: now.time)
+    assert wait_for(lambda: second.waiting == 1 and first.waiting == 0, 20, print)
+    assert published(broker) == []
+    now.time += 1
+    assert wait_for(lambda: second.labels == 1, 20, print)
+    assert [key for key, *_ in published(broker)] == ["0:0"]
+    second.finish()
+
+
 def test_messages_that_cannot_be_read_have_no_labels(broker, settings, send):
     send(b"no JSON", None, [{"ts": T}, {"transaction_id": "t1", "ts": "soon"}], bought(T, "t2"))
     LabelFeed(settings, note=[].append).finish()

@@ -11,7 +11,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from stumps import scored, stumps_model
 
-from fraudstream.kafka.client import client_options, recreate_topics
+from fraudstream.kafka.client import client_options, ensure_topics, recreate_topics
 from fraudstream.kafka.probe import wait_for
 from fraudstream.model import SavedModel
 from fraudstream.run.reset import reset
@@ -152,6 +152,18 @@ def test_a_topic_that_was_created_anew_gets_all_alerts_again(settings, predict, 
     recreate_topics(client_options(settings))
     publish()
     assert [key for key, _ in messages(settings)] == ["t1"]
+
+
+def test_a_topic_that_is_created_anew_meanwhile_gets_all_alerts_again(settings, predict):
+    publisher = AlertPublisher(settings, note=[].append)
+    predict(0, ("t1", FRAUD))
+    assert wait_for(lambda: publisher.published == 1, 20, print)
+    recreate_topics(client_options(settings))
+    ensure_topics(client_options(settings), (ALERT_TOPIC,))
+    predict(1, ("t2", FRAUD))
+    assert wait_for(lambda: publisher.published >= 3, 60, print)
+    publisher.finish()
+    assert dict(messages(settings)).keys() == {"t1", "t2"}
 
 
 def test_other_predictions_begin_anew(settings, predict, publish):
