@@ -10,10 +10,11 @@ from math import exp, log, sqrt
 
 import numpy as np
 
+from fraudstream.model.quality import Interval, areas, wilson
+
 Z = 1.959963984540054  # standard normal, 97.5 %
 # of fewer cases nothing is called significant: the intervals are approximations, and are looked at again and again
 LEAST_CASES = 10
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,7 @@ def proportion(part: int, count: int) -> Figure:
     """``part`` of ``count`` cases with Wilson's interval."""
     if not count:
         return Figure(None, (0.0, 1.0), 0)
-    share, square = part / count, Z * Z / count
-    centre = (share + square / 2) / (1 + square)
-    half = Z * sqrt(share * (1 - share) / count + square / count / 4) / (1 + square)
-    return Figure(share, (max(0.0, centre - half), min(1.0, centre + half)), count)
+    return Figure(part / count, wilson(part / count, count), count)
 
 
 def area_figure(area: float | None, frauds: int) -> Figure:
@@ -63,18 +61,14 @@ def area_figure(area: float | None, frauds: int) -> Figure:
 
 
 def average_precision(probability: np.ndarray, fraud: np.ndarray) -> float | None:
-    """The area under the precision-recall curve as the sum of precision x step of recall; None without a fraud.
+    """The area under the precision-recall curve; None where all are of one class: then there is no curve.
 
-    ``probability`` (double) and ``fraud`` (bool) per transaction. Equal probabilities are one point of the curve.
+    ``probability`` (double) and ``fraud`` (bool) per transaction.
     """
-    if not fraud.any():
+    if not fraud.any() or fraud.all():
         return None
-    order = np.argsort(-probability, kind="stable")
-    probability, fraud = probability[order], fraud[order]
-    last_of_equals = np.append(np.diff(probability) != 0, True)
-    found, flagged = np.cumsum(fraud)[last_of_equals], np.flatnonzero(last_of_equals) + 1
-    recall_steps = np.diff(found, prepend=0) / fraud.sum()
-    return float(np.sum(found / flagged * recall_steps))
+    under_pr, _ = areas(fraud, probability)
+    return float(under_pr[0])
 
 
 @dataclass(frozen=True)
