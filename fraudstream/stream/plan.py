@@ -36,7 +36,10 @@ def _head_start(settings: Settings, topic: str) -> int:
 
 
 def in_one_task(rows: DataFrame) -> DataFrame:
-    """``rows`` as one partition if stateful operators have one: no exchange is needed, and all steps are one task."""
+    """``rows`` as one partition if stateful operators have one: no exchange is needed, and all steps are one task.
+
+    To be applied behind ``withWatermark``: there, Spark 4.2 forgets that rows are in one partition, and exchanges them.
+    """
     one = rows.sparkSession.conf.get("spark.sql.shuffle.partitions") == "1"
     return rows.coalesce(1) if one else rows
 
