@@ -1,6 +1,5 @@
 """From Kafka messages to rows; unreadable rows are quarantined with the reason, all others continue (2.3, 2.4)."""
 
-from collections.abc import Callable
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -40,10 +39,10 @@ OPTIONAL = {BROWSING_TOPIC: ("customer_id",), TRANSACTION_TOPIC: ()}
 IDS = {BROWSING_TOPIC: ("session_id",), TRANSACTION_TOPIC: ("transaction_id", "session_id")}
 _ALL_IDS = sorted({name for names in IDS.values() for name in names})
 
-# of each row: its position in Kafka and in its message's list, the message, its record's time, whether it is a row; the
-# message once more if the text of an id does not tell its JSON type; whether any row of the message cannot be used.
-# The last two are for speed: a copy of the message for each of its rows took a tenth of the time of a catch-up
-ORIGIN = ("topic", "partition", "offset", "position", "value", "sent_at", "in_list", "doubtful", "any_rejected")
+# of each row: its position in Kafka and in its message's list, the message, its record's time, whether it is a row, and
+# the message once more if the text of an id does not tell its JSON type. A good row shall not carry its message: the
+# copies for all rows took a tenth of the time of a catch-up
+ORIGIN = ("topic", "partition", "offset", "position", "value", "sent_at", "in_list", "doubtful")
 QUARANTINE_COLUMNS = ("topic", "partition", "offset", "position", "raw_value", "raw_bytes", "reason")
 
 
@@ -78,23 +77,9 @@ def explode_messages(messages: DataFrame) -> DataFrame:
         messages.withColumnRenamed("timestamp", "sent_at")
         .withColumn("rows", F.transform(rows, with_position))
         .withColumn("doubtful", _message_with_doubtful_ids(row_type))
-        .withColumn("any_rejected", _any_rejected(row_type))
         .select("*", F.inline("rows"))
         .select(F.struct(*row_type.names).alias("row"), *ORIGIN)
     )
-
-
-def _any_rejected(row_type: StructType) -> Column:
-    """Whether a message has a row that cannot be used (boolean), so that of other messages no row needs a look."""
-    topics = [topic for topic, schema in SCHEMAS.items() if {*schema, "ts"} == set(row_type.names)]
-    if not topics:
-        return F.lit(True)
-
-    def rejected(row: Column) -> Column:
-        names = {*row_type.names, "position", "in_list"}
-        return rejection(topics[0], lambda name: row[name] if name in names else F.col(name)).isNotNull()
-
-    return F.exists("rows", rejected)
 
 
 def _message_with_doubtful_ids(row_type: StructType) -> Column:
@@ -128,37 +113,34 @@ def _utf8(value: str) -> Column:
     return F.try_validate_utf8(F.col(value).cast("string"))
 
 
-def rejection(topic: str, value: Callable[[str], Column] = F.col) -> Column:
-    """reason (string): why a row (the topic's strings, ts, ORIGIN) cannot be used; null for a good one.
-
-    ``value``: the row's column of a name.
-    """
+def rejection(topic: str) -> Column:
+    """reason (string): why a row (the topic's strings, ts, ORIGIN) cannot be used; null for a good one."""
     reasons = [
-        (~value("in_list"), "the message is not a JSON list of objects in UTF-8"),
-        (value("ts").isNull(), "ts is missing or not a whole number"),
+        (~F.col("in_list"), "the message is not a JSON list of objects in UTF-8"),
+        (F.col("ts").isNull(), "ts is missing or not a whole number"),
         (
-            value("ts") > F.unix_timestamp(value("sent_at")) + MAX_FUTURE_S,
+            F.col("ts") > F.unix_timestamp("sent_at") + MAX_FUTURE_S,
             f"ts is more than {MAX_FUTURE_S} s ahead of its Kafka record",
         ),
     ]
     return F.coalesce(
         *(F.when(holds, reason) for holds, reason in reasons),
-        *(_rejection_of(name, type_, topic, value) for name, type_ in SCHEMAS[topic].items()),
+        *(_rejection_of(name, type_, topic) for name, type_ in SCHEMAS[topic].items()),
     )
 
 
-def _rejection_of(name: str, type_: str, topic: str, value: Callable[[str], Column]) -> Column:
+def _rejection_of(name: str, type_: str, topic: str) -> Column:
     """reason (string) why the value of column ``name`` cannot be used; null for a good one, told by one condition."""
-    text, reasons = value(name), []
+    text, reasons = F.col(name), []
     if name not in OPTIONAL[topic]:
         reasons.append((text.isNull(), f"{name} is missing"))
     if name in KEYS[topic]:
         reasons.append((is_nothing(text, type_), f"{name} is empty"))
     if name == "product_metadata":
-        reasons.append((~readable_cart(text), "product_metadata is not a list of product_id, quantity and item_price"))
+        reasons.append((~readable_cart(), "product_metadata is not a list of product_id, quantity and item_price"))
     elif name in IDS[topic]:
-        whole = variant_row(_utf8("doubtful"), value("position"))
-        unreadable = value("doubtful").isNotNull() & ~is_readable_id(text, name, whole)
+        whole = variant_row(_utf8("doubtful"), F.col("position"))
+        unreadable = F.col("doubtful").isNotNull() & ~is_readable_id(text, name, whole)
         reasons.append((unreadable, f"{name} is not a JSON string or a whole number"))
     elif type_ != "string":
         reasons.append((~is_nothing(text, type_), f"{name} cannot be read as {type_}"))
@@ -167,12 +149,12 @@ def _rejection_of(name: str, type_: str, topic: str, value: Callable[[str], Colu
     return reason if type_ == "string" else F.when(parsed(text, type_).isNull(), reason)
 
 
-def readable_cart(text: Column) -> Column:
+def readable_cart() -> Column:
     """Whether product_metadata is a list whose items all have a product, a quantity and a price (boolean)."""
-    cart = parsed(text, PRODUCT_METADATA)
+    cart = parsed(F.col("product_metadata"), PRODUCT_METADATA)
     named = ("product_id", "quantity", "item_price")
     complete = F.forall(cart, lambda item: reduce(Column.__and__, (item[name].isNotNull() for name in named)))
-    return F.coalesce(complete & _is_one_cart(text), F.lit(False))
+    return F.coalesce(complete & _is_one_cart(F.col("product_metadata")), F.lit(False))
 
 
 def _is_one_cart(text: Column) -> Column:
@@ -194,8 +176,7 @@ def quarantined(rows_by_topic: dict[str, DataFrame]) -> DataFrame:
     raw_value = F.coalesce(element, F.make_valid_utf8(F.col("value").cast("string")))
     raw_bytes = F.when(element.isNull(), F.col("value"))
     rejected = [
-        rows.where("any_rejected")
-        .withColumn("reason", rejection(topic))
+        rows.withColumn("reason", rejection(topic))
         .where("reason is not null")
         .withColumns({"raw_value": raw_value, "raw_bytes": raw_bytes})
         .select(*QUARANTINE_COLUMNS)
