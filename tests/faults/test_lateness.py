@@ -1,6 +1,7 @@
 """A row of exactly a minute is late, one of a second less is not: Spark and the reconciliation draw the same line."""
 
 import json
+import os
 
 import pytest
 from pyspark.sql import functions as F
@@ -19,7 +20,9 @@ def kept(spark, tmp_path):
         folder = tmp_path / str(behind_s)
         folder.mkdir()
         for number, ts in enumerate((NOW, NOW + 0, NOW - behind_s)):
-            (folder / f"{number}.json").write_text(json.dumps({"key": number, "ts": ts}))
+            file = folder / f"{number}.json"
+            file.write_text(json.dumps({"key": number, "ts": ts}))
+            os.utime(file, (NOW + number,) * 2)  # Spark reads files in the order of their times
         read = spark.readStream.schema("key int, ts int").option("maxFilesPerTrigger", 1).json(str(folder))
         rows = read.withColumn("event_time", F.timestamp_seconds("ts"))
         once = rows.withWatermark("event_time", f"{WATERMARK_DELAY_S} seconds").dropDuplicatesWithinWatermark(["key"])
