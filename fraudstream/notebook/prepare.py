@@ -18,7 +18,7 @@ from fraudstream.data import csv_files
 from fraudstream.data.check.report import require_files
 from fraudstream.errors import DataError, FraudstreamError
 from fraudstream.model import SavedModel
-from fraudstream.schemas import OPTIONAL_FILES, STATIC_FILES, STREAM_COLUMNS, STREAM_FILES
+from fraudstream.schemas import STATIC_FILES, STREAM_COLUMNS, STREAM_FILES
 from fraudstream.settings import CHECKED, PROJECT, Settings
 from fraudstream.storage.folders import writable
 
@@ -83,23 +83,22 @@ def _train(settings: Settings, tolerate: bool) -> None:
 def prepare(settings: Settings, *, data: bool = True, model: bool = False) -> None:
     """Create what is missing ("open and run all" works in a fresh clone); errors are one line from here on.
 
-    ``data``: also check the files as `python -m fraudstream check` does, unless `run` has done it; the remarks are
-    printed. Raises DataError if a file does not fit; FRAUDSTREAM_TOLERATE=1 continues in spite of unusable values.
+    ``data``: also check the files of the stream, with ``model`` also the static ones, as `python -m fraudstream check`
+    does, unless `run` has done it; the remarks are printed. Raises DataError if a file does not fit; FRAUDSTREAM_TOLERATE=1 continues in spite of unusable values.
     """
     _errors_in_one_line()
     writable(settings.output_dir)
     _logs_go_to(settings.logs / "notebooks.log")
     if data:
         ensure_data(settings)
-        _check_files(settings)
+        _check_files(settings, [*STREAM_FILES, *(STATIC_FILES if model else ())])
     if model:
         ensure_model(settings, tolerate=settings.tolerate)
         _java_speaks_to(settings.logs / "java.log")
 
 
-def _check_files(settings: Settings) -> None:
+def _check_files(settings: Settings, names: list[str]) -> None:
     if CHECKED not in os.environ:
-        names = [*STATIC_FILES, *STREAM_FILES, *OPTIONAL_FILES]
         for text in require_files(settings.data_dir, names, tolerate=settings.tolerate):
             print(text)
 
