@@ -84,7 +84,8 @@ def prepare(settings: Settings, *, data: bool = True, model: bool = False) -> No
     """Create what is missing ("open and run all" works in a fresh clone); errors are one line from here on.
 
     ``data``: also check the files of the stream, with ``model`` also the static ones, as `python -m fraudstream check`
-    does, unless `run` has done it; the remarks are printed. Raises DataError if a file does not fit; FRAUDSTREAM_TOLERATE=1 continues in spite of unusable values.
+    does, unless `run` has done it; the remarks are printed. Raises DataError if a file does not fit;
+    FRAUDSTREAM_TOLERATE=1 continues in spite of unusable values.
     """
     _errors_in_one_line()
     writable(settings.output_dir)
