@@ -35,14 +35,14 @@ NUMBERS = (
 
 
 def labelled_past(spark: SparkSession, data_dir: Path) -> DataFrame:
-    """Sixty of a shop's past transactions, all frauds among them: features and is_fraud as 'True' or 'False'."""
+    """Eighty of a shop's past transactions, all frauds among them: features and is_fraud as 'True' or 'False'."""
     rows = batch_features(
         read_csv(spark, data_dir, "transactions.csv"),
         read_browsing(spark, data_dir, "browsing_behaviour.csv"),
         read_profiles(spark, data_dir),
     ).join(read_labels(spark, data_dir, "fraud_transaction.csv"), on="transaction_id", how="left")
     label = F.initcap(F.coalesce(F.col("is_fraud"), F.lit(False)).cast("string"))
-    rows = rows.withColumn("is_fraud", label).orderBy(F.desc("is_fraud"), "transaction_id").limit(60)
+    rows = rows.withColumn("is_fraud", label).orderBy(F.desc("is_fraud"), "transaction_id").limit(80)
     return spark.createDataFrame(rows.collect(), rows.schema)
 
 

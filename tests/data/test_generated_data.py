@@ -175,7 +175,7 @@ def test_sessions_belong_to_the_customer_who_buys(shop):
 
 def test_some_customers_are_new_some_come_often_and_all_joined_before_they_bought(shop):
     before, after = shop[PAST[1]]["customer_id"], shop[NEW[1]]["customer_id"]
-    assert 0.1 < (~after.isin(before)).mean() < 0.5
+    assert 0.05 < (~after.isin(before)).mean() < 0.5
     assert before.value_counts().mean() > 2 and before.value_counts().max() > 20
     joined = both(shop, 1).merge(shop["customer.csv"], on="customer_id")
     assert (joined["first_join_date"] <= joined["created_at"].str[:10]).all()
@@ -203,7 +203,7 @@ def test_every_kind_of_fraud_happens_in_both_periods_at_the_same_rate(shop, kind
 
 def test_only_honest_transactions_of_the_past_lack_a_label(shop, kinds):
     unlabelled = set(shop[PAST[1]]["transaction_id"]) - set(shop[PAST[2]]["transaction_id"])
-    assert 0 < len(unlabelled) < 200
+    assert 0 < len(unlabelled) < len(shop[PAST[1]]) / 100
     assert not {kinds[transaction_id] for transaction_id in unlabelled} & set(FRAUDS)
     assert shop[NEW[1]]["transaction_id"].tolist() == shop[NEW[2]]["transaction_id"].tolist()
     assert set(shop[PAST[2]]["is_fraud"]) == set(shop[NEW[2]]["is_fraud"]) == {"True", "False"}

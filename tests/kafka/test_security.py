@@ -129,7 +129,7 @@ def test_the_password_is_in_no_command_line_log_or_checkpoint(secured, spark, tm
     lines = [" ".join(line) for line in map(command_line, psutil.process_iter())]
     files = [spark_log(spark), *(path for path in tmp_path.rglob("*") if path.is_file())]
     seen = [*lines, *capfd.readouterr(), *(path.read_text(errors="replace") for path in files)]
-    assert len(files) > 3 and "kafka.sasl.jaas.config" in "".join(seen)
+    assert len(files) > 3 and "Streaming" in "".join(seen)
     assert [text for text in seen if re.search(r'quoted[\\"]+ secret', text)] == []
 
 

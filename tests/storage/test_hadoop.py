@@ -177,8 +177,8 @@ def test_a_query_goes_on_from_its_checkpoint_on_the_storage(spark, stream):
     assert sorted(map(tuple, seen.collect())) == [("t1", 0), ("t2", 1)]
     found = newest_predictions(stream.predictions)
     assert found.drop(columns="seconds").to_dict("index") == {
-        "t1": {"prediction": 0.0, "imputed": False, "batch_id": 0},
-        "t2": {"prediction": 0.0, "imputed": False, "batch_id": 1},
+        "t1": {"prediction": 0.0, "imputed": False, "batch_id": 0, "model_version": None},
+        "t2": {"prediction": 0.0, "imputed": False, "batch_id": 1, "model_version": None},
     }
     assert found.seconds.between(-0.1, 60).all()
 
