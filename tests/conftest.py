@@ -29,7 +29,7 @@ TRAIN_SMALL = """
 from fraudstream.model.train import fit
 from fraudstream.settings import load_settings
 
-fit.CHOSEN["random_forest"].update(numTrees=1, maxDepth=1)
+fit.CHOSEN["random_forest"].update(numTrees=2, maxDepth=2)
 fit.CHOSEN["gradient_boosted_trees"].update(maxIter=4, maxDepth=3, weighted=True)
 fit.train(load_settings())
 """

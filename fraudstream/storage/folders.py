@@ -20,28 +20,30 @@ REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
 }
+OUTPUT = "FRAUDSTREAM_OUTPUT_DIR for results"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def unwritable(path: object, error: OSError) -> str:
-    """One line for a file or folder that the system does not let us make or write."""
+def unwritable(path: object, error: OSError, other: str = OUTPUT) -> str:
+    """One line for a file or folder that the system does not let us make or write.
+
+    ``other``: the setting or option that names another folder.
+    """
     where = error.filename if isinstance(error.filename, str) and error.filename else path
     reason = REASONS.get(error.errno, error.strerror or str(error))
     remedy = "Free some space" if error.errno in FULL else "Fix its permissions"
-    return (
-        f"{where} cannot be written: {reason}. {remedy}, or choose another folder (FRAUDSTREAM_OUTPUT_DIR for results)."
-    )
+    return f"{where} cannot be written: {reason}. {remedy}, or choose another folder ({other})."
 
 
 @contextmanager
-def writing_to(folder: Path) -> Iterator[None]:
-    """Turns the system's refusals to write to ``folder`` (``REASONS``) into OutputError."""
+def writing_to(folder: Path, other: str = OUTPUT) -> Iterator[None]:
+    """Turns the system's refusals to write to ``folder`` (``REASONS``) into OutputError; ``other`` as in unwritable."""
     try:
         yield
     except OSError as error:
         if error.errno not in REASONS:
             raise
-        raise OutputError(unwritable(folder, error)) from error
+        raise OutputError(unwritable(folder, error, other)) from error
 
 
 def make(folder: Path) -> Path:

@@ -9,7 +9,8 @@ from fraudstream.data.generate.drift import DRIFTS
 from fraudstream.data.generate.manifest import Manifest, check_nothing_in_the_way, is_complete, load
 from fraudstream.data.generate.shop import build
 from fraudstream.data.generate.write import write_all
-from fraudstream.errors import OutputError, SettingsError
+from fraudstream.errors import SettingsError
+from fraudstream.storage.folders import writing_to
 
 SCALES = (0.01, 20.0)
 
@@ -31,15 +32,10 @@ def generate(
         raise SettingsError(f"--seed {seed}: must be 0 or more.")
     if drift and drift not in DRIFTS:
         raise SettingsError(f"--drift {drift}: must be one of {', '.join(DRIFTS)}.")
-    try:
+    with writing_to(data_dir, "--data-dir"):
         data_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(data_dir / ".generate.lock"):
             return _generate(data_dir, float(scale), seed, progress, drift)
-    except OSError as error:
-        raise OutputError(
-            f"{data_dir}: the data cannot be written there ({error.strerror or error}). Free some space or fix its "
-            "permissions, or choose another folder with --data-dir."
-        ) from error
 
 
 def _generate(data_dir: Path, scale: float, seed: int, progress: bool, drift: str) -> dict[str, int]:
