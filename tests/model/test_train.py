@@ -223,6 +223,7 @@ SMALL_GRID = {
 }
 
 
+@pytest.mark.faults
 def test_tuning_predicts_each_fold_from_the_time_before_it(spark, shop_dir, monkeypatch):
     past, _ = split_by_time(labelled_examples(spark, shop_dir).cache())
     splits = []
