@@ -15,6 +15,8 @@ from fraudstream.model import SavedModel
 from fraudstream.model.columns import IMPUTED, try_out, with_model_columns
 from fraudstream.schemas import STREAM_COLUMNS
 
+pytestmark = pytest.mark.faults
+
 UNKNOWN = {"payment_method": "Kredivo", "gender": None, "age": None, "total_amount": float("nan"), "clear_payment": 7}
 FILL_VALUES = {"payment_method": "Credit Card", "gender": "F", "age": 28, "total_amount": 0.0, "clear_payment": 1}
 

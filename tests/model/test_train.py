@@ -89,7 +89,7 @@ def test_thresholds_are_those_of_the_saved_model_and_its_days(metrics, spark, sh
     (half,) = (row for row in table["table"] if row["threshold"] == table["default"] == 0.5)
     assert (half["alerts"], half["recall"]) == (saved["tp"] + saved["fp"], saved["recall"])
     assert half["cost"] == saved["fn"] * table["costs"]["missed_fraud"] + saved["fp"] * table["costs"]["false_alarm"]
-    assert half["alerts_per_day"] == pytest.approx(half["alerts"] / metrics["held_out"]["days"], abs=0.01)
+    assert half["alerts_per_day"] == pytest.approx(half["alerts"] / metrics["held_out"]["days"], rel=0.01)
     assert min(table["table"], key=lambda row: row["cost"])["cost"] == next(
         row["cost"] for row in table["table"] if row["threshold"] == table["cheapest"]
     )

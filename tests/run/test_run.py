@@ -212,6 +212,7 @@ def test_the_notebook_of_task_3_shows_the_count_and_its_chart_is_kept(finished, 
     assert Image.open(finished.output / "successful_transactions.png").size[0] > 300
 
 
+@pytest.mark.faults
 def test_a_notebook_that_fails_fails_the_run(broker, shop_dir, tmp_path):
     model = small_model(tmp_path / "my_ML_model.zip")  # fit by its metadata, without any trees
     ended = run(tmp_path / "output", shop_dir, model, broker)
