@@ -145,11 +145,14 @@ ROWS = (
 
 
 def table(outcomes: dict[str, tuple[str, str]]) -> list[str]:
-    """Lines to print. ``outcomes``: "file::test" -> passed, failed or skipped, and a figure."""
+    """Lines to print. ``outcomes``: "file::test" -> passed, failed or skipped, and a figure.
+
+    A row none of whose tests has an outcome was not run here: most often its tests are those of `make test`.
+    """
     lines = [f"{'':>3} {'what happens':<68} {'tests':>12}  figure"]
     for number, row in enumerate(ROWS, start=1):
         found = [found for test, found in outcomes.items() if test.startswith(row.tests)]
         wrong = [outcome for outcome, _ in found if outcome != "passed"]
-        said = f"{wrong[0]}!" if wrong else f"{len(found)} passed" if found else "in make test"
+        said = f"{wrong[0]}!" if wrong else f"{len(found)} passed" if found else "not run here"
         lines.append(f"{number:>3} {row.what:<68} {said:>12}  {'; '.join(each for _, each in found if each)}")
     return lines

@@ -26,5 +26,5 @@ def test_the_table_tells_what_passed_failed_and_was_not_run():
     assert len(lines) == 1 + len(fault_rows.ROWS)
     assert lines[1].endswith(" 1 passed  3 files")
     assert lines[2].split()[-2:] == ["1", "passed"]
-    assert lines[3].split()[-3:] == ["in", "make", "test"]
+    assert lines[3].split()[-3:] == ["not", "run", "here"]
     assert lines[4].split()[-1] == "failed!"

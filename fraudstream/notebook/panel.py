@@ -4,13 +4,15 @@ The outputs are widgets whose state is in the kernel: after a reload, or in a se
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from fraudstream.errors import FraudstreamError, Note
 from fraudstream.notebook.live import LiveOutput, LiveStatus, LiveTable
-from fraudstream.settings import FIRST_MESSAGE_FACTOR
+from fraudstream.settings import FIRST_MESSAGE_FACTOR, MELBOURNE
 from fraudstream.stream.alerts import AlertPublisher
 from fraudstream.stream.live_accuracy import LiveAccuracy
 from fraudstream.stream.monitor import Snapshot, StreamMonitor
@@ -27,9 +29,9 @@ class Panel:
         if Panel._current is not None:  # the cell that makes it was run again
             Panel._current.close()
         Panel._current = self
-        self.monitor, self._every_s = monitor, every_s
+        self.monitor, self._status, self._every_s = monitor, status, every_s
         self.snapshot: Snapshot | None = None
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._outputs: list[Callable[[Snapshot], None]] = [lambda now: _show_status(status, now)]
         self._live: list[LiveOutput] = [status]
         self._stop, self._thread = threading.Event(), threading.Thread(target=self._run, daemon=True, name="panel")
@@ -131,9 +133,11 @@ class Panel:
             while not self._stop.wait(self._every_s if self.snapshot else 0):
                 self._refresh()
             self._refresh()
-        except BaseException as error:
-            self._error = error  # raised in the cell that waits, or at the end
-            raise
+        except Exception as error:  # a bug: raised in the cell that waits, or at the end
+            self._error = error
+            logging.getLogger(__name__).exception("the panel has ended")
+            reason = f"since {datetime.now(MELBOURNE):%H:%M:%S}: {type(error).__name__}: {error}"
+            self._status.show("no longer updated", f"{reason}. The queries continue.", bad=True)
 
     def _refresh(self) -> None:
         try:

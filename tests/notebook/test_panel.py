@@ -103,3 +103,18 @@ def test_an_interrupt_ends_the_wait_only(wait):
 def test_a_failed_query_ends_the_wait_with_its_reason(wait):
     with pytest.raises(FraudstreamError, match=r"^detail \(details in Spark's log, see 2\.1\)\.$"):
         wait(Monitor(failed=True), "wait_for_first", None)
+
+
+def test_a_panel_that_ends_by_a_bug_says_that_the_status_is_old_and_raises_it_in_the_cell():
+    class Broken(Monitor):
+        def refresh(self):
+            raise ZeroDivisionError("a bug")
+
+    status = LiveStatus()
+    panel = Panel(Broken(), status, every_s=0.02)
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(panel.wait_for_first(1))
+    assert "no longer updated" in status._widget.value
+    assert "ZeroDivisionError: a bug. The queries continue." in status._widget.value
+    with pytest.raises(ZeroDivisionError):
+        panel.close()
